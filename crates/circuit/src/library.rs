@@ -1,0 +1,19 @@
+//! What the engine leaves to a library of functions that it does not know.
+
+use std::fmt::Debug;
+
+use crate::value::Geometry;
+
+/// Functions of SurrealDB that are not worth writing again: the crate that knows SurrealDB's own library implements them.
+///
+/// They must be pure: the same arguments always give the same answer.
+pub trait Library: Debug + Send + Sync {
+    /// Whether the regular expression matches anywhere in the text.
+    fn regex_matches(&self, regex: &str, text: &str) -> bool;
+
+    /// Whether `outer` contains `inner`.
+    fn geometry_contains(&self, outer: &Geometry, inner: &Geometry) -> bool;
+
+    /// Whether both geometries have a point in common.
+    fn geometry_intersects(&self, a: &Geometry, b: &Geometry) -> bool;
+}
