@@ -1,0 +1,20 @@
+//! What the services of Sp00ky say to each other and to their clients: HTTP bodies, view ids, names of system tables,
+//! duration text and the content hash.
+//!
+//! No I/O, and nothing of SurrealDB's crates or of the engine: everything that talks HTTP can afford to depend on this.
+
+mod duration;
+mod error;
+mod hash;
+mod key;
+mod names;
+mod request;
+mod response;
+
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use error::{ErrorBody, ErrorCode};
+pub use hash::{ContentHash, ContentHashError, EntryHasher};
+pub use key::{ViewKey, ViewKeyError};
+pub use names::{DEFAULT_PREFIX, Names, NamesError};
+pub use request::{Format, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest};
+pub use response::{Child, EntityInfo, Health, HealthStatus, RegisterResponse, ResultRow, VersionInfo};
