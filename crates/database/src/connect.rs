@@ -1,0 +1,312 @@
+//! One WebSocket for everything, and what keeps it alive.
+//!
+//! Measured with the SDK of SurrealDB 3.3.5: after the server restarts, the SDK connects again by itself (every second), signs in
+//! and selects namespace and database again, and parks requests until it has. Requests that were under way fail with a
+//! connection error, and live queries end. What it does not survive is a session that the server refuses (expired, or
+//! rejected while it was replayed), and a peer that has silently gone; for these, [`Database`] opens a new connection.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use protocol::Names;
+use surrealdb::engine::remote::ws::{Client, Ws, Wss};
+use surrealdb::opt::auth;
+use surrealdb::opt::{Config, WebsocketConfig};
+use surrealdb::types::{Value, Variables};
+use surrealdb::{IndexedResults, Surreal};
+use tokio::sync::RwLock;
+
+use crate::error::{Error, Result, Verdict, classify, is_consequence, of_statement};
+use crate::settings::Settings;
+
+/// How long opening a connection may take, with signing in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a transaction that lost a conflict is tried again before the caller learns of it.
+const CONFLICT_ATTEMPTS: u32 = 8;
+
+/// A connection to one database, shared by all its clones.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    names: Names,
+    link: RwLock<Link>,
+    requests: AtomicU64,
+}
+
+struct Link {
+    /// Counts connections, so that of many requests that fail together only one opens a new connection.
+    generation: u64,
+    client: Arc<Surreal<Client>>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Database").field(&self.inner.settings).finish()
+    }
+}
+
+impl Database {
+    /// Connects, signs in, and selects namespace and database.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] or [`Error::Timeout`] if there is no server, [`Error::Auth`] if it refuses the user.
+    pub async fn connect(settings: Settings, names: Names) -> Result<Self> {
+        let client = open(&settings).await?;
+        let link = RwLock::new(Link { generation: 0, client: Arc::new(client) });
+        Ok(Database { inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0) }) })
+    }
+
+    /// The names of the system tables.
+    pub fn names(&self) -> &Names {
+        &self.inner.names
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// How many requests this connection has sent: round trips to the server, whatever they contained.
+    pub fn requests(&self) -> u64 {
+        self.inner.requests.load(Ordering::Relaxed)
+    }
+
+    /// Asks the server for an answer that takes no work. One round trip.
+    pub async fn ping(&self) -> Result<()> {
+        self.run("pinging the database", "RETURN true", Variables::new()).await.map(drop)
+    }
+
+    /// The server's version, such as `3.3.5`.
+    pub async fn server_version(&self) -> Result<String> {
+        const ACTION: &str = "asking for the version of the database";
+        let (_, client) = self.client().await;
+        self.inner.requests.fetch_add(1, Ordering::Relaxed);
+        let version = match tokio::time::timeout(self.inner.settings.request_timeout, client.version()).await {
+            Err(_) => return Err(Error::Timeout { action: ACTION }),
+            Ok(answer) => answer.map_err(|error| of_statement(ACTION, &error))?,
+        };
+        Ok(version.to_string())
+    }
+
+    /// Runs statements in one request and insists that all of them succeed.
+    ///
+    /// `action` says what it is for, in the words of an error text: "reading a page".
+    pub(crate) async fn run(
+        &self,
+        action: &'static str,
+        text: impl Into<Cow<'static, str>>,
+        variables: Variables,
+    ) -> Result<Answer> {
+        let mut results = self.send(action, text, variables).await?;
+        check(action, &mut results)?;
+        Ok(Answer { action, results })
+    }
+
+    /// Runs a transaction until it no longer loses against a concurrent one, with growing pauses, for about a second.
+    pub(crate) async fn run_retrying(
+        &self,
+        action: &'static str,
+        text: impl Into<Cow<'static, str>>,
+        variables: Variables,
+    ) -> Result<Answer> {
+        let text = text.into();
+        let mut attempt = 1;
+        loop {
+            match self.run(action, text.clone(), variables.clone()).await {
+                Err(Error::Conflict { .. }) if attempt < CONFLICT_ATTEMPTS => {
+                    let ceiling = 4_u64 << attempt;
+                    let pause = rand::random_range(ceiling / 2..=ceiling);
+                    tracing::debug!(action, attempt, pause, "lost against a concurrent transaction");
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Runs statements in one request, and leaves it to the caller to look at what each of them answered.
+    pub(crate) async fn send(
+        &self,
+        action: &'static str,
+        text: impl Into<Cow<'static, str>>,
+        variables: Variables,
+    ) -> Result<IndexedResults> {
+        let text = text.into();
+        let (generation, client) = self.client().await;
+        match self.attempt(action, &client, text.clone(), variables.clone()).await {
+            Attempt::Answered(results) => Ok(results),
+            Attempt::Failed(error) => Err(error),
+            Attempt::Silent => {
+                // The SDK would wait on a dead connection for as long as the kernel believes in it.
+                self.renew(generation).await?;
+                Err(Error::Timeout { action })
+            }
+            Attempt::SessionLost(reason) => {
+                tracing::warn!(reason, "the database has closed our session, opening a new one");
+                self.renew(generation).await?;
+                let (_, client) = self.client().await;
+                match self.attempt(action, &client, text, variables).await {
+                    Attempt::Answered(results) => Ok(results),
+                    Attempt::Failed(error) => Err(error),
+                    Attempt::Silent => Err(Error::Timeout { action }),
+                    Attempt::SessionLost(reason) => Err(Error::Auth { action, reason }),
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        action: &'static str,
+        client: &Surreal<Client>,
+        text: Cow<'static, str>,
+        variables: Variables,
+    ) -> Attempt {
+        self.inner.requests.fetch_add(1, Ordering::Relaxed);
+        let request = client.query(text).bind(variables).into_future();
+        match tokio::time::timeout(self.inner.settings.request_timeout, request).await {
+            Err(_) => Attempt::Silent,
+            Ok(Ok(results)) => Attempt::Answered(results),
+            Ok(Err(error)) => match classify(action, &error) {
+                Verdict::Failed(error) => Attempt::Failed(error),
+                Verdict::SessionLost(reason) => Attempt::SessionLost(reason),
+            },
+        }
+    }
+
+    /// After a request that failed as if the connection had broken: whether the server is there all the same. Then it was the
+    /// answer that broke it, by being larger than a message may be.
+    pub(crate) async fn was_too_large(&self, error: &Error) -> bool {
+        error.is_outage() && self.ping().await.is_ok()
+    }
+
+    async fn client(&self) -> (u64, Arc<Surreal<Client>>) {
+        let link = self.inner.link.read().await;
+        // A clone of the SDK's handle would be a session of its own; one of the pointer is not.
+        (link.generation, Arc::clone(&link.client))
+    }
+
+    /// Replaces the connection, unless somebody else already has.
+    async fn renew(&self, failed: u64) -> Result<()> {
+        let mut link = self.inner.link.write().await;
+        if link.generation == failed {
+            let client = open(&self.inner.settings).await?;
+            *link = Link { generation: failed + 1, client: Arc::new(client) };
+        }
+        Ok(())
+    }
+}
+
+enum Attempt {
+    Answered(IndexedResults),
+    Failed(Error),
+    /// No answer within the time limit.
+    Silent,
+    SessionLost(String),
+}
+
+/// The answers to the statements of one request, all of which succeeded.
+pub(crate) struct Answer {
+    action: &'static str,
+    results: IndexedResults,
+}
+
+impl Answer {
+    /// Takes what a statement answered; the first is 0, and `BEGIN` counts too.
+    pub(crate) fn take(&mut self, statement: usize) -> Result<Value> {
+        let action = self.action;
+        self.results.take(statement).map_err(|error| of_statement(action, &error))
+    }
+
+    /// Takes what the last statement answered.
+    pub(crate) fn take_last(&mut self) -> Result<Value> {
+        let last = self.results.num_statements().checked_sub(1);
+        let last = last.ok_or_else(|| Error::answer(self.action, "no statement answered"))?;
+        self.take(last)
+    }
+}
+
+/// The error that explains why a request failed, if one of its statements did.
+fn check(action: &'static str, results: &mut IndexedResults) -> Result<()> {
+    let mut errors: Vec<_> = results.take_errors().into_iter().collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    errors.sort_by_key(|(statement, _)| *statement);
+    let conflict = errors
+        .iter()
+        .map(|(_, error)| of_statement(action, error))
+        .find(|error| matches!(error, Error::Conflict { .. }));
+    if let Some(conflict) = conflict {
+        return Err(conflict);
+    }
+    let cause = errors.iter().find(|(_, error)| !is_consequence(error)).or(errors.first());
+    match cause {
+        Some((statement, error)) => Err(match of_statement(action, error) {
+            Error::Query { action, reason } => {
+                Error::Query { action, reason: format!("statement {}: {reason}", statement + 1) }
+            }
+            other => other,
+        }),
+        None => Ok(()),
+    }
+}
+
+async fn open(settings: &Settings) -> Result<Surreal<Client>> {
+    const ACTION: &str = "connecting";
+    match tokio::time::timeout(CONNECT_TIMEOUT, open_unlimited(settings)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Timeout { action: ACTION }),
+    }
+}
+
+async fn open_unlimited(settings: &Settings) -> Result<Surreal<Client>> {
+    const ACTION: &str = "connecting";
+    let failed = |error: surrealdb::Error| of_statement(ACTION, &error);
+    let socket = WebsocketConfig::new().max_message_size(settings.max_message_bytes);
+    let config = Config::new().websocket(socket).map_err(failed)?;
+    let address = (settings.endpoint.sdk_address(), config);
+    let client = if settings.endpoint.is_secure() {
+        // rustls has two cryptography providers in this build and takes none of them by itself. That another one is
+        // installed already is fine.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        Surreal::new::<Wss>(address).await.map_err(failed)?
+    } else {
+        Surreal::new::<Ws>(address).await.map_err(failed)?
+    };
+    sign_in(&client, settings).await?;
+    client.use_ns(settings.namespace.clone()).use_db(settings.database.clone()).await.map_err(failed)?;
+    Ok(client)
+}
+
+/// Signs in as a user of the server, the namespace or the database, whichever accepts the name and password.
+async fn sign_in(client: &Surreal<Client>, settings: &Settings) -> Result<()> {
+    const ACTION: &str = "signing in";
+    let Settings { namespace, database, username, password, .. } = settings;
+    let root = auth::Root { username: username.clone(), password: password.clone() };
+    let Err(refusal) = client.signin(root).await else { return Ok(()) };
+    if !refusal.is_not_allowed() {
+        return Err(of_statement(ACTION, &refusal));
+    }
+    let of_namespace =
+        auth::Namespace { namespace: namespace.clone(), username: username.clone(), password: password.clone() };
+    if client.signin(of_namespace).await.is_ok() {
+        return Ok(());
+    }
+    let of_database = auth::Database {
+        namespace: namespace.clone(),
+        database: database.clone(),
+        username: username.clone(),
+        password: password.clone(),
+    };
+    if client.signin(of_database).await.is_ok() {
+        return Ok(());
+    }
+    Err(of_statement(ACTION, &refusal))
+}

@@ -1,0 +1,33 @@
+//! Everything that Sp00ky does with SurrealDB: connect, install, read pages, capture changes, write results.
+//!
+//! This is the only crate that talks to a database, and the only one that knows SurrealDB's SDK. One [`Database`] is one
+//! WebSocket, whatever the number of its clones.
+
+mod apply;
+pub mod cbor;
+mod connect;
+pub mod convert;
+mod edges;
+mod error;
+pub mod feed;
+pub mod ident;
+mod identity;
+mod pages;
+mod queries;
+mod scan;
+pub mod schema;
+mod settings;
+mod statements;
+pub mod text;
+mod write;
+
+pub use apply::Applied;
+pub use connect::Database;
+pub use edges::{Edge, EdgeId, Parent};
+pub use error::{Error, Result};
+pub use feed::{ChangeSet, Feed, FeedBatch, Probe};
+pub use pages::FIRST_VERSION;
+pub use queries::{QueryRow, StoredQuery};
+pub use schema::{Capture, RefMode, SchemaOptions, TableInfo};
+pub use settings::{Endpoint, EndpointError, Settings};
+pub use write::{Confirmed, ResultInfo, WriteBatch};

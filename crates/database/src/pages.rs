@@ -1,0 +1,214 @@
+//! Reading: whole tables page by page, and single records.
+//!
+//! A page is one request. It answers the records and, beside them, their versions, both read in one transaction.
+
+use std::collections::HashMap;
+use std::ops::Bound;
+
+use circuit::{Change, Object, RecordId, Value};
+use surrealdb::types as sdk;
+use surrealdb::types::Variables;
+
+use crate::connect::Database;
+use crate::convert::{ConvertError, from_sdk, object_from_sdk, record_id_from_sdk, record_id_to_sdk, to_sdk};
+use crate::error::{Error, Result};
+use crate::ident::escape;
+use crate::identity::Identity;
+use crate::scan::{self, SOURCE};
+
+/// The version of a record that has no version row: it is older than the event that counts.
+pub const FIRST_VERSION: u64 = 1;
+
+const PAGE: &str = "reading a page of a table";
+const RECORDS: &str = "reading records";
+
+impl Database {
+    /// One page of a table: the records behind `after`, in the order of their keys, at most `limit` of them. A page with fewer
+    /// is the last. One request.
+    ///
+    /// Resuming behind a key and not behind a count, so that records that are deleted meanwhile shift nothing.
+    ///
+    /// A page that does not fit into a message takes several requests.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if a single record does not fit into a message.
+    pub async fn page(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Vec<Change>> {
+        let mut rows: Vec<Change> = Vec::new();
+        let mut step = limit;
+        while rows.len() < limit {
+            let count = step.min(limit - rows.len());
+            let behind = rows.last().map(|row| row.id.clone());
+            match self.part(table, behind.as_ref().or(after), count).await {
+                Ok(part) => {
+                    let is_last = part.len() < count;
+                    rows.extend(part);
+                    if is_last {
+                        break;
+                    }
+                }
+                Err(error) if self.was_too_large(&error).await => {
+                    if count == 1 {
+                        let reason = format!("a record of {table} exceeds the limit");
+                        return Err(Error::TooLarge { action: PAGE, reason });
+                    }
+                    step = (count / 4).max(1);
+                    tracing::debug!(table, step, "a page may be too large, asking for less");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn part(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Vec<Change>> {
+        const ACTION: &str = PAGE;
+        let mut variables = Variables::new();
+        variables.insert("limit", limit as i64);
+        let start = match after {
+            None => Bound::Unbounded,
+            Some(id) => Bound::Excluded(to_sdk(&Value::from(id.key.clone())).map_err(converting(ACTION))?),
+        };
+        scan::bind(&mut variables, table, start, Bound::Unbounded);
+        // The version rows are ordered as their records are, so that both are one scan. Looking each of them up takes five
+        // times as long.
+        let version = escape(&self.names().version());
+        let text = format!(
+            "{{ LET $rows = SELECT * FROM {SOURCE} LIMIT $limit; \
+             LET $first = array::first($rows).id; LET $last = array::last($rows).id; \
+             RETURN [$rows, (SELECT VALUE [record::id(id)[0], version] FROM {version}:[$first]..=[$last])]; }}"
+        );
+        let answer = match self.run(ACTION, text, variables).await {
+            Err(Error::NoSuchTable { .. }) => return Ok(Vec::new()),
+            answer => answer?.take_last()?,
+        };
+        let [rows, versions] = <[sdk::Value; 2]>::try_from(array(ACTION, answer)?)
+            .map_err(|_| Error::answer(ACTION, "expected rows and versions"))?;
+        let mut known = HashMap::new();
+        for entry in array(ACTION, versions)? {
+            let [id, version] = <[sdk::Value; 2]>::try_from(array(ACTION, entry)?)
+                .map_err(|_| Error::answer(ACTION, "expected an id and a version"))?;
+            known.insert(Identity(record_id(ACTION, id)?), version_from(ACTION, version)?);
+        }
+        let rows = array(ACTION, rows)?.into_iter().map(|row| {
+            let content = content(ACTION, row)?;
+            let id = id_of(&content).ok_or_else(|| Error::answer(ACTION, "a record without an id"))?;
+            let id = Identity(id);
+            let version = known.get(&id).copied().unwrap_or(FIRST_VERSION);
+            Ok(Change { id: id.0, version, content: Some(content) })
+        });
+        rows.collect()
+    }
+
+    /// The committed state of some records, in the order asked for: without content where there is none. One request, more if
+    /// the records do not fit into a message.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if a single record does not fit into a message.
+    pub async fn records(&self, ids: &[RecordId]) -> Result<Vec<Change>> {
+        let mut found = Vec::with_capacity(ids.len());
+        let mut step = ids.len();
+        while let Some(rest) = ids.get(found.len()..).filter(|rest| !rest.is_empty()) {
+            let count = step.min(rest.len());
+            match self.some_records(&rest[..count]).await {
+                Ok(part) => found.extend(part),
+                Err(error) if self.was_too_large(&error).await => {
+                    if count == 1 {
+                        let reason = "a record exceeds the limit".to_owned();
+                        return Err(Error::TooLarge { action: RECORDS, reason });
+                    }
+                    step = (count / 4).max(1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn some_records(&self, ids: &[RecordId]) -> Result<Vec<Change>> {
+        const ACTION: &str = RECORDS;
+        let mut variables = Variables::new();
+        variables.insert("lookups", self.lookups(ids.iter()).map_err(converting(ACTION))?);
+        let answer = self.run(ACTION, format!("RETURN {CURRENT}"), variables).await?.take(0)?;
+        let found = states(ACTION, answer)?;
+        if found.len() != ids.len() {
+            return Err(Error::answer(ACTION, "not as many records as asked for"));
+        }
+        Ok(found)
+    }
+
+    /// What [`CURRENT`] looks up.
+    pub(crate) fn lookups<'a>(&self, ids: impl Iterator<Item = &'a RecordId>) -> Result<sdk::Value, ConvertError> {
+        let version_table = self.names().version();
+        let lookups: Result<Vec<sdk::Value>, ConvertError> = ids
+            .map(|id| {
+                let id = record_id_to_sdk(id)?;
+                let key = sdk::Array::from(vec![sdk::Value::RecordId(id.clone())]);
+                let mut lookup = sdk::Object::new();
+                lookup.insert("record", id);
+                lookup.insert("counter", sdk::RecordId::new(version_table.clone(), key));
+                Ok(sdk::Value::Object(lookup))
+            })
+            .collect();
+        Ok(sdk::Value::Array(lookups?.into()))
+    }
+}
+
+/// SurrealQL for the committed state of `$lookups`: id, content (`NONE` also for a table that does not exist) and version.
+pub(crate) const CURRENT: &str = "(SELECT VALUE [record, record.*, counter.version ?? 1] FROM $lookups)";
+
+const _: () = assert!(FIRST_VERSION == 1, "as in `CURRENT`");
+
+/// Reads the answer to [`CURRENT`].
+pub(crate) fn states(action: &'static str, answer: sdk::Value) -> Result<Vec<Change>> {
+    let states = array(action, answer)?.into_iter().map(|state| {
+        let [id, state, version] = <[sdk::Value; 3]>::try_from(array(action, state)?)
+            .map_err(|_| Error::answer(action, "expected an id, a content and a version"))?;
+        let content = match state {
+            sdk::Value::None | sdk::Value::Null => None,
+            state => Some(content(action, state)?),
+        };
+        Ok(Change { id: record_id(action, id)?, version: version_from(action, version)?, content })
+    });
+    states.collect()
+}
+
+fn content(action: &'static str, row: sdk::Value) -> Result<Object> {
+    match row {
+        sdk::Value::Object(row) => object_from_sdk(row).map_err(converting(action)),
+        other => Err(converting(action)(ConvertError::unexpected("an object", &other))),
+    }
+}
+
+/// The id that a record's content holds.
+pub(crate) fn id_of(content: &Object) -> Option<RecordId> {
+    match content.get("id") {
+        Some(Value::RecordId(id)) => Some((**id).clone()),
+        _ => None,
+    }
+}
+
+pub(crate) fn version_from(action: &'static str, version: sdk::Value) -> Result<u64> {
+    match from_sdk(version).map_err(converting(action))? {
+        Value::None | Value::Null => Ok(FIRST_VERSION),
+        Value::Int(version) => u64::try_from(version).map_err(|_| Error::answer(action, "a negative version")),
+        _ => Err(Error::answer(action, "a version that is no number")),
+    }
+}
+
+pub(crate) fn array(action: &'static str, value: sdk::Value) -> Result<Vec<sdk::Value>> {
+    match value {
+        sdk::Value::Array(items) => Ok(items.into_vec()),
+        other => Err(converting(action)(ConvertError::unexpected("an array", &other))),
+    }
+}
+
+pub(crate) fn record_id(action: &'static str, value: sdk::Value) -> Result<RecordId> {
+    match value {
+        sdk::Value::RecordId(id) => record_id_from_sdk(id).map_err(converting(action)),
+        other => Err(converting(action)(ConvertError::unexpected("a record id", &other))),
+    }
+}
+
+pub(crate) fn converting(action: &'static str) -> impl Fn(ConvertError) -> Error {
+    move |source| Error::Convert { action, source }
+}

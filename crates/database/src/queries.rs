@@ -1,0 +1,249 @@
+//! The records of views, and the tables that their edges need.
+
+use std::ops::Bound;
+use std::time::Duration;
+
+use circuit::{Datetime, Object, RecordId, Value};
+use protocol::{ContentHash, Format, ViewKey};
+use surrealdb::types as sdk;
+use surrealdb::types::Variables;
+
+use crate::connect::Database;
+use crate::convert::{object_from_sdk, object_to_sdk, record_id_to_sdk, to_sdk};
+use crate::edges::{Edge, edge_keys, edges_of_query, query_record};
+use crate::error::{Error, Result};
+use crate::ident::escape;
+use crate::pages::{array, converting};
+use crate::scan::{self, SOURCE};
+use crate::schema::{RefMode, user_edge_table};
+
+/// How many rows are read with one request.
+const PAGE: usize = 10_000;
+
+/// A view as its client registered it.
+#[derive(Clone, Debug)]
+pub struct QueryRow {
+    pub key: ViewKey,
+    pub surql: String,
+    pub params: Object,
+    pub client_id: String,
+    /// The user that the view belongs to.
+    pub auth_id: Option<RecordId>,
+    /// `$access` of that user's session.
+    pub access: Value,
+    /// `$token` of that user's session.
+    pub token: Value,
+    pub ttl: Duration,
+    pub format: Format,
+}
+
+/// A view as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredQuery {
+    pub row: QueryRow,
+    pub last_active_at: Datetime,
+    pub hash: Option<ContentHash>,
+    pub row_count: Option<u64>,
+}
+
+impl Database {
+    /// Stores a view and, in dedicated mode, defines its user's table of edges. One request.
+    ///
+    /// Registering counts as a sign of life. What is noted about the result stays until the next write.
+    pub async fn register_query(&self, row: &QueryRow, mode: RefMode) -> Result<()> {
+        const ACTION: &str = "registering a view";
+        let mut text = String::new();
+        let mut variables = Variables::new();
+        variables.insert("id", query_record(&self.names().query(), &row.key));
+        variables.insert("surql", row.surql.clone());
+        variables.insert("params", object_to_sdk(&row.params).map_err(converting(ACTION))?);
+        variables.insert("client", row.client_id.clone());
+        let auth = row.auth_id.as_ref().map(record_id_to_sdk).transpose().map_err(converting(ACTION))?;
+        if let (Some(user), Some(auth), RefMode::Dedicated) = (&row.auth_id, &auth, mode) {
+            let user_text = sdk::ToSql::to_sql(auth);
+            text.push_str(&user_edge_table(self.names(), &self.user_table(user), &user_text));
+        }
+        variables.insert("user", auth.map_or(sdk::Value::None, sdk::Value::RecordId));
+        // `$access` and `$token` are names of SurrealDB's own.
+        variables.insert("user_access", to_sdk(&row.access).map_err(converting(ACTION))?);
+        variables.insert("user_token", to_sdk(&row.token).map_err(converting(ACTION))?);
+        variables.insert("ttl", sdk::Duration::from_std(row.ttl));
+        variables.insert("format", row.format.as_str().to_owned());
+        text.push_str(
+            "UPSERT $id SET surql = $surql, params = $params, clientId = $client, authId = $user, access = $user_access, \
+             token = $user_token, ttl = $ttl, format = $format, lastActiveAt = time::now() RETURN NONE;",
+        );
+        self.run_retrying(ACTION, text, variables).await.map(drop)
+    }
+
+    /// Defines a user's table of edges, so that the user can subscribe to it before registering a view. One request.
+    pub async fn define_user_table(&self, user: &RecordId) -> Result<()> {
+        const ACTION: &str = "defining a user's table of edges";
+        let text = sdk::ToSql::to_sql(&record_id_to_sdk(user).map_err(converting(ACTION))?);
+        let text = user_edge_table(self.names(), &self.user_table(user), &text);
+        self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
+    }
+
+    /// Removes a user's table of edges with all edges. One request.
+    pub async fn drop_user_table(&self, user: &RecordId) -> Result<()> {
+        const ACTION: &str = "removing a user's table of edges";
+        let text = format!("REMOVE TABLE IF EXISTS {}", escape(&self.user_table(user)));
+        self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
+    }
+
+    /// Removes a view with all its edges in one transaction. One request; it does not matter if the view is gone.
+    pub async fn remove_query(&self, key: &ViewKey, edge_table: &str) -> Result<()> {
+        const ACTION: &str = "removing a view";
+        let mut variables = Variables::new();
+        variables.insert("id", query_record(&self.names().query(), key));
+        variables.insert("edges", edges_of_query(edge_table, key));
+        let text = "BEGIN; DELETE $edges RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
+        self.run_retrying(ACTION, text, variables).await.map(drop)
+    }
+
+    /// Removes all edges of a view and keeps the view. One request.
+    pub async fn remove_edges(&self, key: &ViewKey, edge_table: &str) -> Result<()> {
+        const ACTION: &str = "removing the edges of a view";
+        let mut variables = Variables::new();
+        variables.insert("edges", edges_of_query(edge_table, key));
+        self.run_retrying(ACTION, "DELETE $edges RETURN NONE", variables).await.map(drop)
+    }
+
+    /// Removes a view with all its edges if its time is up, in one transaction; says whether it was removed. One request.
+    ///
+    /// A sign of life that comes in between keeps the view.
+    pub async fn expire_query(&self, key: &ViewKey) -> Result<bool> {
+        const ACTION: &str = "expiring a view";
+        let mut variables = Variables::new();
+        variables.insert("id", query_record(&self.names().query(), key));
+        let text = "DELETE $id WHERE lastActiveAt + ttl < time::now() RETURN BEFORE";
+        let removed = self.run_retrying(ACTION, text, variables).await?.take(0)?;
+        Ok(!array(ACTION, removed)?.is_empty())
+    }
+
+    /// Removes all views whose time is up with all their edges, each of them as [`Database::expire_query`] does; answers which.
+    /// One request.
+    pub async fn expire_queries(&self) -> Result<Vec<ViewKey>> {
+        const ACTION: &str = "expiring views";
+        let table = escape(&self.names().query());
+        let text = format!("DELETE {table} WHERE lastActiveAt + ttl < time::now() RETURN BEFORE");
+        let removed = self.run_retrying(ACTION, text, Variables::new()).await?.take(0)?;
+        let rows = array(ACTION, removed)?.into_iter();
+        let keys = rows.map(|row| stored(ACTION, row).map(|query| query.row.key));
+        keys.collect()
+    }
+
+    /// All stored views, in the order of their keys. One request for each 10,000.
+    pub async fn queries(&self) -> Result<Vec<StoredQuery>> {
+        const ACTION: &str = "reading the views";
+        let table = self.names().query();
+        let mut queries: Vec<StoredQuery> = Vec::new();
+        loop {
+            let start = match queries.last() {
+                None => Bound::Unbounded,
+                Some(last) => Bound::Excluded(sdk::Value::String(last.row.key.to_string())),
+            };
+            let mut variables = Variables::new();
+            scan::bind(&mut variables, &table, start, Bound::Unbounded);
+            variables.insert("limit", PAGE as i64);
+            let text = format!("SELECT * OMIT result FROM {SOURCE} LIMIT $limit");
+            let page = array(ACTION, self.run(ACTION, text, variables).await?.take(0)?)?;
+            let is_last = page.len() < PAGE;
+            for row in page {
+                queries.push(stored(ACTION, row)?);
+            }
+            if is_last {
+                return Ok(queries);
+            }
+        }
+    }
+
+    /// All edges of a view, in the order of their ids. One request for each 10,000.
+    pub async fn edges_of(&self, key: &ViewKey, edge_table: &str) -> Result<Vec<Edge>> {
+        const ACTION: &str = "reading the edges of a view";
+        let mut edges: Vec<Edge> = Vec::new();
+        let (mut start, end) = edge_keys(key);
+        loop {
+            let mut variables = Variables::new();
+            scan::bind(&mut variables, edge_table, start, end.clone());
+            variables.insert("limit", PAGE as i64);
+            let text = format!("SELECT id, version, clientId, auth_id FROM {SOURCE} LIMIT $limit");
+            let page = array(ACTION, self.run(ACTION, text, variables).await?.take(0)?)?;
+            let is_last = page.len() < PAGE;
+            for row in page {
+                let content = object(ACTION, row)?;
+                let edge = Edge::from_content(&content);
+                edges.push(edge.ok_or_else(|| Error::answer(ACTION, format!("{content:?} is no edge")))?);
+            }
+            let last = match edges.last() {
+                Some(last) if !is_last => Value::from(last.id.record_id().key),
+                _ => return Ok(edges),
+            };
+            start = Bound::Excluded(to_sdk(&last).map_err(converting(ACTION))?);
+        }
+    }
+}
+
+fn object(action: &'static str, row: sdk::Value) -> Result<Object> {
+    match row {
+        sdk::Value::Object(row) => object_from_sdk(row).map_err(converting(action)),
+        _ => Err(Error::answer(action, "expected an object")),
+    }
+}
+
+fn stored(action: &'static str, row: sdk::Value) -> Result<StoredQuery> {
+    let row = object(action, row)?;
+    let field = |name: &str| row.get(name).cloned().unwrap_or_default();
+    let wrong = |name: &str| Error::answer(action, format!("a view with an unexpected `{name}`"));
+    let text = |name: &str| match field(name) {
+        Value::String(text) => Ok(text.to_string()),
+        _ => Err(wrong(name)),
+    };
+    let key = match field("id") {
+        Value::RecordId(id) => match &id.key {
+            circuit::Key::String(key) => ViewKey::from_key(&**key).ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(StoredQuery {
+        row: QueryRow {
+            key: key.ok_or_else(|| wrong("id"))?,
+            surql: text("surql")?,
+            params: match field("params") {
+                Value::Object(params) => (*params).clone(),
+                Value::None | Value::Null => Object::from_iter([]),
+                _ => return Err(wrong("params")),
+            },
+            client_id: text("clientId")?,
+            auth_id: match field("authId") {
+                Value::RecordId(user) => Some((*user).clone()),
+                _ => None,
+            },
+            access: field("access"),
+            token: field("token"),
+            ttl: match field("ttl") {
+                Value::Duration(ttl) => ttl,
+                _ => return Err(wrong("ttl")),
+            },
+            format: match text("format")?.as_str() {
+                "streaming" => Format::Streaming,
+                "flat" => Format::Flat,
+                "tree" => Format::Tree,
+                _ => return Err(wrong("format")),
+            },
+        },
+        last_active_at: match field("lastActiveAt") {
+            Value::Datetime(moment) => moment,
+            _ => return Err(wrong("lastActiveAt")),
+        },
+        hash: match field("hash") {
+            Value::String(hash) => hash.parse().ok(),
+            _ => None,
+        },
+        row_count: match field("rowCount") {
+            Value::Int(count) => u64::try_from(count).ok(),
+            _ => None,
+        },
+    })
+}

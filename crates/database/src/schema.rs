@@ -1,0 +1,249 @@
+//! The SurrealQL that Sp00ky installs in a database. Only text is made here: what `--dry-run` prints is what is run.
+//!
+//! Everything is idempotent: definitions are overwritten, tables keep their rows, and an application's own changefeed is left
+//! as it is.
+
+use std::fmt::Write;
+
+use protocol::Names;
+
+use crate::ident::{escape, literal};
+
+/// How changes of the application's records reach the SSP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// The SSP tails the database's changefeed.
+    Feed,
+    /// The database posts every change to the SSP from inside the writing transaction.
+    Push,
+}
+
+/// Where the edges of views with a user go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefMode {
+    /// To a table of each user, whose permission names that user.
+    #[default]
+    Dedicated,
+    /// To one table, whose permission compares.
+    Single,
+}
+
+/// What is to be installed.
+#[derive(Clone)]
+pub struct SchemaOptions {
+    pub names: Names,
+    pub capture: Capture,
+    /// How long changefeeds reach back, as SurrealQL writes a duration. An SSP that was away for longer reads the tables again.
+    pub retention: std::time::Duration,
+    /// The SSP's address as the database sees it, without a slash at the end: `http://127.0.0.1:8667`.
+    pub ssp_url: String,
+    /// The bearer token of the SSP. It stands in function bodies, which only owners of the database can read.
+    pub secret: String,
+}
+
+impl SchemaOptions {
+    /// Capture by changefeed, reaching back a day.
+    pub fn new(names: Names, ssp_url: impl Into<String>, secret: impl Into<String>) -> Self {
+        SchemaOptions {
+            names,
+            capture: Capture::Feed,
+            retention: std::time::Duration::from_secs(24 * 60 * 60),
+            ssp_url: ssp_url.into(),
+            secret: secret.into(),
+        }
+    }
+}
+
+/// Everything but the secret.
+impl std::fmt::Debug for SchemaOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SchemaOptions")
+            .field("names", &self.names)
+            .field("capture", &self.capture)
+            .field("retention", &self.retention)
+            .field("ssp_url", &self.ssp_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A table as the database describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInfo {
+    pub name: String,
+    pub has_changefeed: bool,
+    /// Whether its rows are computed from another table (`DEFINE TABLE … AS SELECT`).
+    pub is_view: bool,
+}
+
+/// All that is to be installed for these application tables, system tables among them are skipped.
+pub fn script(options: &SchemaOptions, tables: &[TableInfo]) -> String {
+    let mut text = system(options);
+    for table in tables.iter().filter(|table| !options.names.is_system(&table.name)) {
+        text.push_str(&capture(options, table));
+    }
+    text
+}
+
+/// The system tables and functions.
+fn system(options: &SchemaOptions) -> String {
+    let mut text = String::new();
+    text.push_str(&query_table(&options.names));
+    text.push_str(&version_table(options));
+    text.push_str(&edge_table(&options.names));
+    let probe = escape(&options.names.probe());
+    let retention = protocol::format_duration(options.retention);
+    let _ = writeln!(
+        text,
+        "-- The start-up probe of the changefeed writes here.\n\
+         DEFINE TABLE OVERWRITE {probe} TYPE NORMAL SCHEMALESS CHANGEFEED {retention} PERMISSIONS NONE;\n"
+    );
+    text.push_str(&functions(options));
+    text
+}
+
+fn query_table(names: &Names) -> String {
+    let query = escape(&names.query());
+    // A client may see its own views and give signs of life for them, nothing else.
+    let mut text = format!(
+        "-- One record per view.\n\
+         DEFINE TABLE OVERWRITE {query} TYPE NORMAL SCHEMAFULL PERMISSIONS\n    \
+         FOR select, update WHERE $auth.id != NONE AND authId = $auth.id\n    FOR create, delete NONE;\n"
+    );
+    let read_only = "FOR select FULL FOR create, update NONE";
+    for (field, kind, permissions) in [
+        ("surql", "string", read_only),
+        ("params", "option<object> FLEXIBLE", read_only),
+        ("clientId", "string", read_only),
+        ("authId", "option<record>", read_only),
+        ("access", "any", "NONE"),
+        ("token", "any", "NONE"),
+        ("ttl", "duration", read_only),
+        ("lastActiveAt", "datetime", "FOR select, update FULL FOR create NONE"),
+        ("format", "string", read_only),
+        ("hash", "option<string>", read_only),
+        ("rowCount", "option<int>", read_only),
+        ("result", "any", read_only),
+    ] {
+        let _ = writeln!(text, "DEFINE FIELD OVERWRITE {field} ON {query} TYPE {kind} PERMISSIONS {permissions};");
+    }
+    text.push('\n');
+    text
+}
+
+fn version_table(options: &SchemaOptions) -> String {
+    let version = escape(&options.names.version());
+    let retention = protocol::format_duration(options.retention);
+    format!(
+        "-- The version of every record, under the record's id: 1, 2, 3, …\n\
+         DEFINE TABLE OVERWRITE {version} TYPE NORMAL SCHEMALESS CHANGEFEED {retention} PERMISSIONS NONE;\n\n"
+    )
+}
+
+/// The shared table of edges.
+fn edge_table(names: &Names) -> String {
+    let edges = escape(&names.list_ref());
+    let query = escape(&names.query());
+    // A view without a user has edges without `auth_id`, and NONE = NONE: without the first condition guests would see them.
+    format!(
+        "-- The results of views that have no user, and of all views in single mode.\n\
+         DEFINE TABLE OVERWRITE {edges} TYPE RELATION IN {query} SCHEMALESS PERMISSIONS\n    \
+         FOR select WHERE $auth.id != NONE AND auth_id = $auth.id\n    FOR create, update, delete NONE;\n\n"
+    )
+}
+
+/// The table of one user's edges. `user` is the user's record id as SurrealQL writes it.
+pub(crate) fn user_edge_table(names: &Names, table: &str, user: &str) -> String {
+    let edges = escape(table);
+    let query = escape(&names.query());
+    format!(
+        "DEFINE TABLE IF NOT EXISTS {edges} TYPE RELATION IN {query} SCHEMALESS PERMISSIONS \
+         FOR select WHERE $auth.id = {user} FOR create, update, delete NONE;\n"
+    )
+}
+
+fn functions(options: &SchemaOptions) -> String {
+    let query = literal(&options.names.query());
+    let url = literal(&format!("{}/view/register", options.ssp_url));
+    let bearer = literal(&format!("Bearer {}", options.secret));
+    // Parameters travel as SurrealQL text, which keeps all types. Who asks is not for the client to say. `$auth.id` reads the
+    // user's record, which the user need not be allowed to; `$auth` is that record's id.
+    format!(
+        "-- Registers a view at the SSP and answers its first result.\n\
+DEFINE FUNCTION OVERWRITE fn::query::register($view: object) {{
+    RETURN http::post({url}, {{
+        id: <string> $view.id,
+        surql: $view.surql ?? $view.sql,
+        clientId: $view.clientId,
+        ttl: <string> $view.ttl,
+        params: IF type::is_object($view.params) {{ <string> $view.params }} ELSE {{ $view.params }},
+        format: $view.format,
+        authId: IF type::is_record($auth) {{ <string> $auth }} ELSE {{ NONE }},
+        access: $access,
+        token: $token
+    }}, {{ Authorization: {bearer} }});
+}} PERMISSIONS FULL;
+
+-- A sign of life for one of the caller's own views. Answers whether there was such a view.
+DEFINE FUNCTION OVERWRITE fn::query::heartbeat($id: any) {{
+    LET $text = <string> IF type::is_record($id) {{ record::id($id) }} ELSE {{ $id }};
+    LET $key = IF string::contains($text, ':') {{ array::join(array::slice(string::split($text, ':'), 1), ':') }} ELSE {{ $text }};
+    LET $alive = (UPDATE type::record({query}, $key) SET lastActiveAt = time::now() WHERE authId = $auth RETURN VALUE id);
+    RETURN array::len($alive) > 0;
+}} PERMISSIONS FULL;
+
+"
+    )
+}
+
+/// What the capture needs on one table of the application.
+pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
+    let name = escape(&table.name);
+    let mut text = format!("-- {}\n", table.name.replace(['\n', '\r'], " "));
+    if options.capture == Capture::Feed && !table.has_changefeed {
+        let retention = protocol::format_duration(options.retention);
+        let _ = writeln!(text, "ALTER TABLE {name} CHANGEFEED {retention};");
+    }
+    text.push_str(&version_event(options, &name));
+    text.push('\n');
+    text
+}
+
+fn version_event(options: &SchemaOptions, table: &str) -> String {
+    let version = literal(&options.names.version());
+    let event = escape(&options.names.version());
+    // Records that are older than this event have no row yet and count as version 1. The row outlives the record, so that one
+    // that is deleted and created again goes on counting: else a client could not tell the two apart. UPSERT serves both
+    // cases, but costs twice as much as UPDATE when there is a row.
+    let bump = format!(
+        "LET $counter = type::record({version}, [$value.id]); \
+         LET $version = IF $event = 'CREATE' {{ (UPSERT $counter SET version += 1 RETURN VALUE version)[0] }} \
+         ELSE {{ (UPDATE $counter SET version += 1 RETURN VALUE version)[0] \
+         ?? (CREATE $counter SET version = 2 RETURN VALUE version)[0] }};"
+    );
+    let push = escape(&format!("{}ingest", options.names.prefix()));
+    match options.capture {
+        Capture::Feed => format!(
+            "DEFINE EVENT OVERWRITE {event} ON TABLE {table} WHEN true THEN {{ {bump} }};\n\
+             REMOVE EVENT IF EXISTS {push} ON TABLE {table};\n"
+        ),
+        Capture::Push => {
+            let url = literal(&format!("{}/ingest", options.ssp_url));
+            let bearer = literal(&format!("Bearer {}", options.secret));
+            let field = escape(&options.names.version_field());
+            format!(
+                "REMOVE EVENT IF EXISTS {event} ON TABLE {table};\n\
+                 DEFINE EVENT OVERWRITE {push} ON TABLE {table} WHEN true THEN {{
+    {bump}
+    LET $record = object::extend($value, {{ {field}: $version }});
+    http::post({url}, {{
+        table: record::tb($value.id),
+        op: $event,
+        id: <string> $value.id,
+        record: $record,
+        content: encoding::base64::encode(encoding::cbor::encode($record))
+    }}, {{ Authorization: {bearer} }});
+}};\n"
+            )
+        }
+    }
+}
