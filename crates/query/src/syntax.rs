@@ -1,0 +1,81 @@
+//! Reading SurrealQL with the parser that a SurrealDB server runs.
+
+use std::ops::Range;
+
+use surrealdb_expr::expr::{Expr, LogicalPlan, TopLevelExpr};
+use surrealdb_syn::error::SyntaxError;
+use surrealdb_syn::{ParserConfig, ParserSettings, parse_with_settings};
+
+use crate::error::{Error, ErrorKind};
+use crate::{MAX_TEXT, refusal};
+use refusal::{Anchor, Refusal};
+
+/// Reads all statements of a text.
+///
+/// The parser's own limits of nesting, those of a server, also bound the recursion of everything that walks the result.
+pub(crate) fn statements(text: &str) -> Result<Vec<TopLevelExpr>, Error> {
+    check_size(text)?;
+    let parsed =
+        parse_with_settings(text.as_bytes(), settings(), async |parser, stack| Ok(parser.parse_query(stack).await));
+    let ast = parsed.map_err(|error| syntax_error(text, error.to_string()))?;
+    Ok(LogicalPlan::from(ast.map_err(|error| locate(text, error))?).expressions)
+}
+
+/// Reads a single expression, and nothing behind it.
+pub(crate) fn expression(text: &str) -> Result<Expr, Error> {
+    check_size(text)?;
+    let parsed = parse_with_settings(text.as_bytes(), settings(), async |parser, stack| {
+        let expression = match parser.parse_expr_field(stack).await {
+            Ok(expression) => parser.assert_finished().map(|()| expression),
+            Err(error) => Err(error),
+        };
+        Ok(expression)
+    });
+    let expression = parsed.map_err(|error| syntax_error(text, error.to_string()))?;
+    Ok(Expr::from(expression.map_err(|error| locate(text, error))?))
+}
+
+/// The only statement of a text.
+pub(crate) fn only_statement(mut statements: Vec<TopLevelExpr>) -> Result<Expr, Refusal> {
+    if statements.len() > 1 {
+        return Err(Refusal::new("more than one statement", "can't be one view", Anchor::SecondStatement));
+    }
+    match statements.pop() {
+        Some(TopLevelExpr::Expr(expr)) => Ok(expr),
+        Some(_) => Err(not_a_select()),
+        None => Err(Refusal::invalid("there is no statement", Anchor::Statement)),
+    }
+}
+
+pub(crate) fn not_a_select() -> Refusal {
+    Refusal::new("a statement other than SELECT", "can't be a view", Anchor::Statement)
+}
+
+fn settings() -> ParserSettings {
+    ParserSettings::all_features(&ParserConfig::default())
+}
+
+fn check_size(text: &str) -> Result<(), Error> {
+    if text.len() <= MAX_TEXT {
+        return Ok(());
+    }
+    let kind = ErrorKind::Invalid { message: format!("the text is longer than {MAX_TEXT} bytes") };
+    Err(Error::at(text, MAX_TEXT..MAX_TEXT, kind))
+}
+
+fn syntax_error(text: &str, message: String) -> Error {
+    Error::at(text, 0..0, ErrorKind::Syntax { message })
+}
+
+/// The parser's error with the place that it points to.
+fn locate(text: &str, error: SyntaxError) -> Error {
+    let message = error.render_on(text).errors.join(", ");
+    let mut range: Option<Range<usize>> = None;
+    // The parser marks the place first, and adds spans of context in front of it.
+    let _ = error.update_spans(|span| {
+        let start = span.offset as usize;
+        range = Some(start..start + span.len as usize);
+    });
+    let range = range.unwrap_or(text.len()..text.len());
+    Error::at(text, range, ErrorKind::Syntax { message: message.trim_end_matches('.').to_owned() })
+}
