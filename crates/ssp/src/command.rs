@@ -1,0 +1,115 @@
+//! The messages of the service's parts to each other.
+
+use std::sync::Arc;
+
+use circuit::{Change, Digest, RecordId, Row, SameRecord, Size, Value, Work};
+use protocol::ViewKey;
+use query::Query;
+use std::collections::{HashMap, HashSet};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::edge_buffer::EdgeOp;
+use crate::view::View;
+
+/// What the engine can be asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Committed changes, in commit order. Changes that the engine knows already may come again.
+    Commit(Vec<Change>),
+    /// The table has been read from end to end, and these are all the rows it has: others are gone.
+    Loaded {
+        table: Arc<str>,
+        rows: HashSet<SameRecord>,
+    },
+    /// Changes that somebody says will be committed.
+    Speculate(Vec<Speculation>),
+    /// How the speculations up to a number ended. What was wrong is put right by the changes that were read instead.
+    Settle {
+        number: u64,
+        corrections: Vec<Change>,
+    },
+    Register {
+        view: Box<View>,
+        query: Query,
+        reply: oneshot::Sender<Initial>,
+    },
+    /// A view that an earlier process has left, with the edges that it has in the database.
+    Restore {
+        view: Box<View>,
+        query: Query,
+        edges: Vec<(RecordId, u64)>,
+        reply: oneshot::Sender<()>,
+    },
+    Unregister {
+        key: ViewKey,
+        reply: oneshot::Sender<Option<Done>>,
+    },
+    Describe(oneshot::Sender<Description>),
+}
+
+/// A change that may or may not be committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Speculation {
+    pub(crate) id: RecordId,
+    /// The version that the record will have, where the sender knows it.
+    pub(crate) version: Option<u64>,
+    /// The whole record after the change; `None` if it is deleted.
+    pub(crate) content: Option<circuit::Object>,
+}
+
+/// The first result of a view.
+#[derive(Debug)]
+pub(crate) struct Initial {
+    /// The records with what the query selects of them, in the order of the view.
+    pub(crate) rows: Vec<(Row, Value)>,
+    pub(crate) digest: Digest,
+    /// Resolves when the view and its edges are in the database.
+    pub(crate) written: Done,
+}
+
+/// What the service holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    pub(crate) views: usize,
+    pub(crate) size: Size,
+    pub(crate) work: Work,
+}
+
+/// Resolves when something has been written; with an error text if it can't be.
+pub(crate) type Done = oneshot::Receiver<Result<(), database::Error>>;
+pub(crate) type Finish = oneshot::Sender<Result<(), database::Error>>;
+
+/// What the writer can be asked to do. Orders are carried out in their order.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Edges(Edges),
+    /// A new or changed view: first its row, then its edges.
+    Register {
+        view: Arc<View>,
+        edges: Edges,
+        done: Finish,
+    },
+    /// Removes a view's row and all its edges.
+    Unregister {
+        view: Arc<View>,
+        done: Finish,
+    },
+    /// Writes everything that waits.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The edges that a step of the engine changed.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    pub(crate) ops: Vec<EdgeOp>,
+    pub(crate) digests: HashMap<ViewKey, (Arc<View>, Digest)>,
+    /// Changes that these edges rest on, and that must be found committed before an edge is written.
+    pub(crate) unconfirmed: Vec<Change>,
+    /// The number of the last speculation among them.
+    pub(crate) speculation: Option<u64>,
+    /// The number of the settlement that these edges are the answer to.
+    pub(crate) answers: Option<u64>,
+}
+
+pub(crate) type EngineSender = mpsc::Sender<Command>;
+pub(crate) type WriterSender = mpsc::Sender<Order>;

@@ -1,0 +1,30 @@
+//! What can go wrong in an SSP as a whole.
+
+use std::net::SocketAddr;
+
+/// An error that keeps the service from starting or from going on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(
+        "no secret is set: set SPKY_AUTH_SECRET, or listen on a loopback address and say --insecure (listening on {listen})"
+    )]
+    NoSecret { listen: SocketAddr },
+    #[error("can't listen on {listen}: {source}")]
+    Listen {
+        listen: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Database(#[from] database::Error),
+    #[error("can't start the engine's thread: {0}")]
+    Thread(#[source] std::io::Error),
+    #[error("the view {key} can't be restored: {reason}")]
+    Restore { key: String, reason: String },
+    #[error("the http interface failed: {0}")]
+    Http(#[source] std::io::Error),
+    /// A part of the service ended that never should.
+    #[error("the service has stopped: {0}")]
+    Stopped(String),
+}

@@ -1,0 +1,85 @@
+//! `POST /ingest`: somebody says that a record changes.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use circuit::{Key, Object, RecordId, Value};
+use protocol::{ErrorCode, IngestRequest, Operation};
+
+use super::{Body, Context, Failure};
+use crate::command::{Command, Speculation};
+use crate::json;
+
+/// Base64 with or without padding: SurrealDB's own is without.
+const STANDARD: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms it.
+pub(super) async fn ingest(
+    State(context): State<Context>,
+    Body(request): Body<IngestRequest>,
+) -> Result<StatusCode, Failure> {
+    context.check_ready()?;
+    if context.settings.names.is_system(&request.table) {
+        let message = format!("the table {} belongs to Sp00ky itself", request.table);
+        return Err(Failure::new(ErrorCode::InvalidRequest, message));
+    }
+    let speculation = speculation(&context, request)?;
+    context.send(Command::Speculate(vec![speculation])).await?;
+    Ok(StatusCode::OK)
+}
+
+fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation, Failure> {
+    let id = record_id(&request.table, &request.id)?;
+    let record = match &request.content {
+        Some(content) => typed_record(content)?,
+        None => json::object_from_json(request.record),
+    };
+    let version_field = context.settings.names.record_version();
+    let version = match record.get(&version_field) {
+        None | Some(Value::None | Value::Null) => None,
+        Some(Value::Int(version)) if *version > 0 => Some(*version as u64),
+        Some(_) => {
+            let message = format!("the field `{version_field}` of the record must be a positive integer");
+            return Err(Failure::new(ErrorCode::InvalidRequest, message));
+        }
+    };
+    let content = match request.op {
+        Operation::Delete => None,
+        Operation::Create | Operation::Update => Some(content(&id, &record, &version_field)),
+    };
+    Ok(Speculation { id, version, content })
+}
+
+/// The record with all its types: CBOR in base64.
+fn typed_record(content: &str) -> Result<Object, Failure> {
+    let invalid =
+        |reason: String| Failure::new(ErrorCode::InvalidRequest, format!("invalid field `content`: {reason}"));
+    let bytes = STANDARD.decode(content).map_err(|error| invalid(error.to_string()))?;
+    match database::cbor::decode(&bytes).map_err(|error| invalid(error.to_string()))? {
+        Value::Object(object) => Ok((*object).clone()),
+        _ => Err(invalid("it is no object".to_owned())),
+    }
+}
+
+/// The record as it is stored: with its id and without its version.
+fn content(id: &RecordId, record: &Object, version_field: &str) -> Object {
+    let fields = record.iter().filter(|(name, _)| ***name != *version_field && &***name != "id");
+    let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
+    fields.chain([("id".into(), Value::from(id.clone()))]).collect()
+}
+
+/// The id of a record: `user:123`, or the key alone.
+fn record_id(table: &str, text: &str) -> Result<RecordId, Failure> {
+    let invalid = |message: String| Failure::new(ErrorCode::InvalidRequest, message);
+    match query::parse_record_id(text) {
+        Ok(id) if *id.table == *table => Ok(id),
+        Ok(id) => Err(invalid(format!("the id `{text}` is of table {}, not of {table}", id.table))),
+        Err(_) if !text.is_empty() && !text.contains(':') => Ok(RecordId::new(table, Key::String(text.into()))),
+        Err(error) => Err(invalid(format!("invalid field `id`: {error}"))),
+    }
+}

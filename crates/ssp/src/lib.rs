@@ -1,0 +1,32 @@
+//! The SSP: the sidecar that keeps the results of registered queries.
+//!
+//! A change takes one way through this crate, and each step of it is one file:
+//!
+//! ```text
+//! capture ──▶ engine ──▶ edge buffer ──▶ writer ──▶ database
+//! feed.rs     engine.rs  edge_buffer.rs  writer.rs
+//! ```
+//!
+//! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What has queued
+//! up while it worked is its next batch; what has queued up while the writer wrote is the writer's. A slow database therefore
+//! slows capture, and nothing grows without bound.
+
+mod bootstrap;
+mod command;
+mod edge_buffer;
+mod engine;
+mod error;
+mod feed;
+mod http;
+mod json;
+mod service;
+mod settings;
+mod speculation;
+mod status;
+mod sweep;
+mod view;
+mod writer;
+
+pub use error::Error;
+pub use service::Service;
+pub use settings::{Capture, RefMode, Settings};

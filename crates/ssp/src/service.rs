@@ -1,0 +1,140 @@
+//! A running SSP: its tasks, from start to graceful stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use database::{Database, Feed};
+use protocol::HealthStatus;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::bootstrap::Loader;
+use crate::command::EngineSender;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::http;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::writer::{self, Writer};
+use crate::{feed, speculation, sweep};
+
+/// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
+const QUEUE: usize = 4_096;
+
+/// A running sidecar. Dropping it without [`Service::stop`] leaves its tasks to the runtime.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    status: Status,
+    shutdown: Arc<Notify>,
+    server: JoinHandle<Result<(), Error>>,
+    work: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+    engine: std::thread::JoinHandle<()>,
+    writer: JoinHandle<()>,
+    orders: mpsc::Sender<crate::command::Order>,
+}
+
+impl Service {
+    /// Connects to the database, begins to listen, and starts to load. [`Service::ready`] tells when that is done.
+    ///
+    /// # Errors
+    /// If the settings are not safe, the address is taken, or the database can't be reached or refuses us.
+    pub async fn start(settings: Settings) -> Result<Service, Error> {
+        settings.check()?;
+        let listen = settings.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
+        let settings = Arc::new(settings);
+        let status = Status::bootstrapping();
+
+        let (orders, order_queue) = mpsc::channel(QUEUE);
+        let (commands, command_queue) = mpsc::channel(QUEUE);
+        let (unsettled, unsettled_queue) = mpsc::unbounded_channel();
+        let engine = Engine::new(orders.clone());
+        let engine = std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || engine.run(command_queue))
+            .map_err(Error::Thread)?;
+        let writer = Writer::new(database.clone(), settings.ref_mode, settings.throttle, commands.clone(), unsettled);
+        let writer = tokio::spawn(writer.run(order_queue));
+        let helpers = vec![
+            tokio::spawn(speculation::settle(database.clone(), commands.clone(), unsettled_queue)),
+            tokio::spawn(sweep::run(database.clone(), commands.clone(), settings.ttl_sweep)),
+        ];
+        let loader = Loader::new(database.clone(), commands.clone(), settings.clone());
+        let work = tokio::spawn(work(loader, commands.clone(), status.clone()));
+
+        let shutdown = Arc::new(Notify::new());
+        let router = http::router(http::Context::new(settings, database, commands, status.clone()));
+        let stop = shutdown.clone();
+        let server = tokio::spawn(async move {
+            let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
+            serve.with_graceful_shutdown(async move { stop.notified().await }).await.map_err(Error::Http)
+        });
+        Ok(Service { address, status, shutdown, server, work, helpers, engine, writer, orders })
+    }
+
+    /// Where the HTTP interface listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves when all tables are loaded and all views are in line with the database.
+    ///
+    /// # Errors
+    /// If that is not possible.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.status.ready().await.map_err(Error::Stopped)
+    }
+
+    /// Takes no more requests, writes what waits, and ends all tasks.
+    ///
+    /// # Errors
+    /// If the HTTP interface failed.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.shutdown.notify_one();
+        let served = self.server.await.unwrap_or(Ok(()));
+        self.work.abort();
+        self.helpers.iter().for_each(JoinHandle::abort);
+        writer::flush(&self.orders).await;
+        // The engine ends when nobody can send to it any more; the writer holds a sender, so it goes first.
+        self.writer.abort();
+        drop(self.orders);
+        let _ = self.work.await;
+        for helper in self.helpers {
+            let _ = helper.await;
+        }
+        let _ = self.writer.await;
+        let ended = tokio::task::spawn_blocking(move || self.engine.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the engine's thread has panicked");
+        }
+        served
+    }
+}
+
+/// Loads everything, then follows the feed for as long as the service lives.
+async fn work(loader: Loader, engine: EngineSender, status: Status) {
+    let outcome = match loader.bootstrap().await {
+        Ok(feed) => {
+            status.set(HealthStatus::Ready);
+            follow(feed, loader, engine).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        tracing::error!(%error, "the service can't go on");
+        status.fail(error.to_string());
+    }
+}
+
+async fn follow(feed: Option<Feed>, loader: Loader, engine: EngineSender) -> Result<(), Error> {
+    match feed {
+        Some(feed) => feed::follow(feed, loader, engine).await,
+        // Changes come by `/ingest`.
+        None => Ok(()),
+    }
+}
