@@ -1,0 +1,8 @@
+//! One file a subcommand.
+
+pub(crate) mod apply;
+pub(crate) mod db;
+pub(crate) mod dev;
+pub(crate) mod lint;
+pub(crate) mod ssp;
+pub(crate) mod watch;

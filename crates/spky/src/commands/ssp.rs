@@ -1,0 +1,48 @@
+//! `spky ssp`: the sidecar beside any SurrealDB server.
+
+use clap::Args;
+use config::{Setting, Sources};
+use tracing::Level;
+
+use crate::cli::{self, DatabaseOptions};
+use crate::error::Error;
+use crate::settings;
+use crate::signals::Signals;
+
+/// Options of `spky ssp`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Address and port to listen on [default: 0.0.0.0:8667]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Run without a secret; only on a loopback address
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+/// Runs until a signal comes.
+pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
+    let mut signals = Signals::listen()?;
+    let sources = options.database.over(sources).flag(Setting::SspListenAddr, "--listen", options.listen.as_ref());
+    let config = cli::load(&sources, Level::INFO)?;
+    if !config.job_tables.is_empty() {
+        tracing::warn!("{} is read, but jobs are not run by this version", config::JOB_TABLES);
+    }
+    if config.ssp.scheduler_url.is_some() {
+        tracing::warn!("a scheduler is configured, but this version runs standalone only");
+    }
+    let settings = settings::ssp(&config, options.insecure)?;
+    let service = signals.unless(::ssp::Service::start(settings)).await?;
+    tracing::info!(address = %service.address(), "listening");
+
+    let ready = signals.unless(service.ready()).await;
+    if ready.is_ok() {
+        tracing::info!("ready");
+        signals.wait().await;
+    }
+    tracing::info!("stopping");
+    service.stop().await?;
+    ready
+}

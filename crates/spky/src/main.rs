@@ -1,0 +1,24 @@
+//! `spky`, the one binary of Sp00ky. Under the name `surreal` it is the embedded database's own command line.
+
+mod cli;
+mod client;
+mod commands;
+mod demo;
+mod error;
+mod logging;
+mod output;
+mod session;
+mod settings;
+mod signals;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let started_as = std::env::args_os().next().unwrap_or_default();
+    if Path::new(&started_as).file_name() == Some(OsStr::new(embedded::COMMAND)) {
+        return embedded::run_command_line();
+    }
+    cli::run()
+}

@@ -1,0 +1,89 @@
+//! From the configuration to the settings of the other crates.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use config::Config;
+use protocol::Names;
+
+use crate::error::Error;
+
+/// The database.
+pub(crate) fn database(config: &Config) -> Result<database::Settings, Error> {
+    let database = &config.database;
+    Ok(database::Settings::new(
+        database.url.endpoint().parse()?,
+        &database.namespace,
+        &database.name,
+        &database.username,
+        database.password.expose(),
+    ))
+}
+
+/// The names of the system tables.
+pub(crate) fn names(config: &Config) -> Result<Names, Error> {
+    Ok(Names::new(&config.database.table_prefix)?)
+}
+
+/// What is to be installed in the database. The address of the SSP is the one that the database calls.
+pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions, Error> {
+    let secret = config.auth_secret.as_ref().map(config::Secret::expose).unwrap_or_default();
+    let mut options = database::schema::SchemaOptions::new(names(config)?, ssp_url(config), secret);
+    options.capture = capture(config);
+    Ok(options)
+}
+
+/// The sidecar. `insecure` is what the command line said.
+pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Error> {
+    Ok(ssp::Settings {
+        listen: config.ssp.listen_addr,
+        secret: config.auth_secret.as_ref().map(|secret| secret.expose().to_owned()),
+        insecure,
+        database: database(config)?,
+        capture: capture(config),
+        ref_mode: ref_mode(config),
+        throttle: config.ssp.query_update_throttle,
+        page_size: config.ssp.bootstrap_page_size.get(),
+        ttl_sweep: config.ssp.ttl_cleanup_interval,
+        id: config.ssp.id.clone(),
+        names: names(config)?,
+    })
+}
+
+/// The address at which others reach the SSP: as configured, or this machine, if it listens on all interfaces.
+pub(crate) fn ssp_url(config: &Config) -> String {
+    match &config.ssp.advertise_addr {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{}", reachable(config.ssp.listen_addr)),
+    }
+}
+
+/// Where a listener on `address` is reached from the same machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn capture(config: &Config) -> database::schema::Capture {
+    match config.ssp.capture {
+        config::Capture::Feed => database::schema::Capture::Feed,
+        config::Capture::Push => database::schema::Capture::Push,
+    }
+}
+
+fn ref_mode(config: &Config) -> database::schema::RefMode {
+    match config.ssp.ref_mode {
+        config::RefMode::Dedicated => database::schema::RefMode::Dedicated,
+        config::RefMode::Single => database::schema::RefMode::Single,
+    }
+}
+
+/// The sidecar's address, if it is on this machine.
+pub(crate) fn loopback_ssp(config: &Config) -> Option<SocketAddr> {
+    let address = reachable(config.ssp.listen_addr);
+    address.ip().is_loopback().then_some(address)
+}
