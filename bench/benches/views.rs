@@ -103,10 +103,10 @@ mod peer {
     use super::{CHANGES, Percentiles, ROWS, move_of};
 
     /// A row as a Rust program would hold it: key, and the fields but the author, which is the key of the arrangement.
-    type Thread = (u64, String, String, bool, i64, f64, (i64, u32), u64);
+    type Thread = (u64, String, String, bool, i64, u64, (i64, u32), u64);
 
     fn thread(row: u64, version: u64) -> Thread {
-        (row, super::support::title(row), super::support::body(row), true, row as i64 % 10, 0.5, (1_700_000_000, 0), version)
+        (row, super::support::title(row), super::support::body(row), true, row as i64 % 10, version / 2, (1_700_000_000, 0), version)
     }
 
     pub fn measure(views: u64) -> Percentiles {

@@ -223,9 +223,8 @@ async fn events(client: &Surreal<Client>) -> Outcome {
     let by_upsert = "DEFINE EVENT v ON t WHEN true THEN { UPSERT type::record('v', [$value.id]) \
         SET version = (version ?? IF $event = 'CREATE' { 0 } ELSE { 1 }) + 1 RETURN NONE };";
     let by_update = "DEFINE EVENT v ON t WHEN true THEN { LET $counter = type::record('v', [$value.id]); \
-        LET $version = IF $event = 'CREATE' { (UPSERT $counter SET version += 1 RETURN VALUE version)[0] } \
-        ELSE { (UPDATE $counter SET version += 1 RETURN VALUE version)[0] \
-        ?? (CREATE $counter SET version = 2 RETURN VALUE version)[0] }; };";
+        LET $version = (UPDATE $counter SET version += 1 RETURN VALUE version)[0] \
+        ?? (CREATE $counter SET version = IF $event = 'CREATE' { 1 } ELSE { 2 } RETURN VALUE version)[0]; };";
     for (name, definition) in [
         ("no event", String::new()),
         ("changefeed", captured.to_owned()),

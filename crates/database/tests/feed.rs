@@ -181,6 +181,35 @@ async fn nothing_is_lost_under_concurrent_writers() {
     );
 }
 
+/// Readers wait for a change beside other things, and drop the future when one of those comes first.
+#[tokio::test]
+async fn a_dropped_future_loses_nothing() {
+    let server = Server::start();
+    let db = server.installed().await;
+    let client = server.client().await;
+    run(&client, "DEFINE TABLE a").await;
+    apply(&db).await;
+    let mut feed = open(&db).await;
+    let writer = tokio::spawn(async move {
+        for i in 0..600 {
+            run(&client, &format!("CREATE a:{i}")).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let mut found = Vec::new();
+    let mut dropped = 0;
+    while !writer.is_finished() || dropped < 100 {
+        match tokio::time::timeout(Duration::from_micros(700), feed.next()).await {
+            Ok(batch) => found.extend(batch.unwrap().sets),
+            Err(_) => dropped += 1,
+        }
+    }
+    found.extend(drain(&mut feed).await);
+    let found: Vec<Vec<String>> = found.iter().map(describe).filter(|set| !set.is_empty()).collect();
+    let expected: Vec<Vec<String>> = (0..600).map(|i| vec![format!("+a:{i} v1 n=None")]).collect();
+    assert_eq!(found, expected);
+}
+
 #[tokio::test]
 async fn the_doorbell_rings_at_once() {
     let server = Server::start();

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use circuit::{RecordId, SameRecord, Value};
-use database::{Capture, Database, Feed, QueryRow};
+use database::{Capture, Database, Feed, QueryRow, SchemaOptions};
 use query::{ErrorKind, Query};
 use std::collections::HashSet;
 use tokio::sync::oneshot;
 
+use crate::adoption::Tables;
 use crate::command::{Command, EngineSender};
 use crate::error::Error;
 use crate::settings::Settings;
@@ -23,11 +24,12 @@ pub(crate) struct Loader {
     database: Database,
     engine: EngineSender,
     settings: Arc<Settings>,
+    known: Tables,
 }
 
 impl Loader {
-    pub(crate) fn new(database: Database, engine: EngineSender, settings: Arc<Settings>) -> Self {
-        Loader { database, engine, settings }
+    pub(crate) fn new(database: Database, engine: EngineSender, settings: Arc<Settings>, known: Tables) -> Self {
+        Loader { database, engine, settings, known }
     }
 
     /// Loads all tables and takes up all views. Answers the feed to follow from here, where capture is by feed.
@@ -50,21 +52,47 @@ impl Loader {
         Ok(Feed::open(self.database.clone(), probe).await?)
     }
 
-    /// Reads all tables of the application.
+    /// Reads all tables of the application. What by feed is not captured yet, is from now on.
     pub(crate) async fn load_all(&self) -> Result<(), Error> {
-        for table in self.database.tables().await? {
-            self.load(&table.name).await?;
+        let mut tables: Vec<String> = self.database.tables().await?.into_iter().map(|table| table.name).collect();
+        tables.retain(|table| !self.settings.names.is_system(table));
+        let fresh = self.capture(&tables.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        if !fresh.is_empty() {
+            tracing::warn!(tables = ?fresh, "these tables had no changefeed, and have one now");
+        }
+        for table in tables {
+            self.load(&table).await?;
         }
         Ok(())
     }
 
-    /// Takes in a table that has been defined while we run.
-    pub(crate) async fn adopt(&self, table: &str) -> Result<(), Error> {
-        if self.settings.names.is_system(table) {
-            return Ok(());
+    /// Takes in those of these tables that are not captured yet.
+    pub(crate) async fn adopt(&self, tables: &[&str]) -> Result<(), Error> {
+        for table in self.capture(tables).await? {
+            tracing::info!(table, "a table is new, reading it");
+            self.load(&table).await?;
         }
-        tracing::info!(table, "a table has been defined, reading it");
-        self.load(table).await
+        Ok(())
+    }
+
+    /// Takes in all tables that are not captured yet.
+    pub(crate) async fn adopt_all(&self) -> Result<(), Error> {
+        let tables = self.database.tables().await?;
+        let fresh = tables.iter().filter(|table| !table.has_changefeed && !table.is_view);
+        self.adopt(&fresh.map(|table| table.name.as_str()).collect::<Vec<_>>()).await
+    }
+
+    /// Installs the capture by feed on tables that lack it, and answers these. By push it takes an address and a secret that only
+    /// whoever runs `spky apply` can name.
+    async fn capture(&self, tables: &[&str]) -> Result<Vec<String>, Error> {
+        let application: Vec<&str> =
+            tables.iter().copied().filter(|table| !self.settings.names.is_system(table)).collect();
+        if self.settings.capture == Capture::Push || application.is_empty() {
+            return Ok(Vec::new());
+        }
+        let secret = self.settings.secret.as_deref().unwrap_or_default();
+        let options = SchemaOptions::new(self.settings.names.clone(), "", secret);
+        Ok(self.database.capture(&options, &application).await?)
     }
 
     /// Reads one table in pages by key, so that rows deleted meanwhile shift nothing.
@@ -83,7 +111,9 @@ impl Loader {
             }
         }
         tracing::debug!(table, rows = rows.len(), "table read");
-        self.send(Command::Loaded { table: table.into(), rows }).await
+        self.send(Command::Loaded { table: table.into(), rows }).await?;
+        self.known.add(table);
+        Ok(())
     }
 
     /// Follows the feed until it has nothing more to say about the time of loading.

@@ -11,6 +11,7 @@
 //! up while it worked is its next batch; what has queued up while the writer wrote is the writer's. A slow database therefore
 //! slows capture, and nothing grows without bound.
 
+mod adoption;
 mod bootstrap;
 mod command;
 mod edge_buffer;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::adoption::{Request, Tables};
 use crate::bootstrap::Loader;
 use crate::command::EngineSender;
 use crate::engine::Engine;
@@ -64,11 +65,12 @@ impl Service {
             tokio::spawn(speculation::settle(database.clone(), commands.clone(), unsettled_queue)),
             tokio::spawn(sweep::run(database.clone(), commands.clone(), settings.ttl_sweep)),
         ];
-        let loader = Loader::new(database.clone(), commands.clone(), settings.clone());
-        let work = tokio::spawn(work(loader, commands.clone(), status.clone()));
+        let (tables, missing) = Tables::new();
+        let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
+        let work = tokio::spawn(work(loader, commands.clone(), missing, status.clone()));
 
         let shutdown = Arc::new(Notify::new());
-        let router = http::router(http::Context::new(settings, database, commands, status.clone()));
+        let router = http::router(http::Context::new(settings, database, commands, tables, status.clone()));
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
             let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
@@ -88,6 +90,11 @@ impl Service {
     /// If that is not possible.
     pub async fn ready(&self) -> Result<(), Error> {
         self.status.ready().await.map_err(Error::Stopped)
+    }
+
+    /// Resolves when the service can't go on, with the reason. While it can, this waits.
+    pub async fn failed(&self) -> Error {
+        Error::Stopped(self.status.failed().await)
     }
 
     /// Takes no more requests, writes what waits, and ends all tasks.
@@ -117,11 +124,11 @@ impl Service {
 }
 
 /// Loads everything, then follows the feed for as long as the service lives.
-async fn work(loader: Loader, engine: EngineSender, status: Status) {
+async fn work(loader: Loader, engine: EngineSender, missing: mpsc::Receiver<Request>, status: Status) {
     let outcome = match loader.bootstrap().await {
         Ok(feed) => {
             status.set(HealthStatus::Ready);
-            follow(feed, loader, engine).await
+            follow(feed, loader, engine, missing).await
         }
         Err(error) => Err(error),
     };
@@ -131,9 +138,14 @@ async fn work(loader: Loader, engine: EngineSender, status: Status) {
     }
 }
 
-async fn follow(feed: Option<Feed>, loader: Loader, engine: EngineSender) -> Result<(), Error> {
+async fn follow(
+    feed: Option<Feed>,
+    loader: Loader,
+    engine: EngineSender,
+    missing: mpsc::Receiver<Request>,
+) -> Result<(), Error> {
     match feed {
-        Some(feed) => feed::follow(feed, loader, engine).await,
+        Some(feed) => feed::follow(feed, loader, engine, missing).await,
         // Changes come by `/ingest`.
         None => Ok(()),
     }

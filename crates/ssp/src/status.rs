@@ -34,6 +34,16 @@ impl Status {
         self.0.send_replace(State { status: HealthStatus::Failed, reason: Some(reason) });
     }
 
+    /// Resolves with the reason when the service has failed.
+    pub(crate) async fn failed(&self) -> String {
+        let mut changes = self.0.subscribe();
+        match changes.wait_for(|state| state.status == HealthStatus::Failed).await {
+            Ok(state) => state.reason.clone().unwrap_or_default(),
+            // The sender lives in `self`.
+            Err(_) => "the service has stopped".to_owned(),
+        }
+    }
+
     /// Resolves when the service is ready; with the reason if it has failed instead.
     pub(crate) async fn ready(&self) -> Result<(), String> {
         let mut changes = self.0.subscribe();

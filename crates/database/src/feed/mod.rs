@@ -79,6 +79,10 @@ pub struct Feed {
     db: Database,
     instance: uuid::Uuid,
     order: Order,
+    /// Accepted and not yet handed out.
+    ready: Vec<ChangeSet>,
+    /// Whether it must be checked that this is still the same database.
+    is_doubtful: bool,
     /// Whether the last answer was full.
     is_behind: bool,
     pairs: usize,
@@ -118,7 +122,7 @@ impl Feed {
             }
             let pairs: usize = sets.iter().map(|set| set.pairs).sum();
             match sets.last() {
-                Some(last) if pairs >= MAX_PAIRS => since = last.versionstamp,
+                Some(last) if pairs >= MAX_PAIRS && last.versionstamp > since => since = last.versionstamp,
                 _ => break,
             }
         }
@@ -138,16 +142,13 @@ impl Feed {
             db,
             instance: start.instance,
             order: Order::resume(start.cursor),
+            ready: Vec::new(),
+            is_doubtful: false,
             is_behind: true,
             pairs: MAX_PAIRS,
         };
         feed.check_reach(start.cursor).await?;
         Ok(feed)
-    }
-
-    /// Where to resume: one more than the highest versionstamp that was delivered.
-    pub fn cursor(&self) -> u64 {
-        self.order.cursor()
     }
 
     /// The next change sets, as soon as there are some. Dropping the future loses nothing.
@@ -157,9 +158,11 @@ impl Feed {
     /// read the tables again, and open a new feed; as a feed looks back for [`SETTLE`], it may meet the same set that long.
     pub async fn next(&mut self) -> Result<FeedBatch> {
         loop {
-            if self.bell.has_been_mended().await {
-                // Notifications may be lost, and the server may have come back with another database.
+            // Where the subscription was lost, notifications may be, and the server may have come back with another database.
+            self.is_doubtful |= self.bell.has_been_mended().await;
+            if self.is_doubtful {
                 self.check_reach(self.order.cursor()).await?;
+                self.is_doubtful = false;
             }
             let batch = self.poll().await?;
             if !batch.sets.is_empty() {
@@ -177,32 +180,37 @@ impl Feed {
         let since = if self.is_behind { self.order.cursor() } else { self.order.overlap() };
         let page = self.fetch(since).await?;
         self.is_behind = !page.is_complete;
-        let mut sets = self.order.accept(page.sets, page.now);
+        // Accepted sets wait in `self`: the future may be dropped, or fail, at any of the awaits.
+        self.ready.extend(self.order.accept(page.sets, page.now));
         if page.is_complete
             && let Some(settled) = self.order.settling(page.now)
+            && let Err(error) = self.settle(settled).await
         {
-            sets.extend(self.settle(settled).await?);
+            if self.ready.is_empty() {
+                return Err(error);
+            }
+            tracing::debug!(%error, "what has settled is read later");
         }
+        let mut sets = std::mem::take(&mut self.ready);
         sets.sort_by_key(|set| set.versionstamp);
         Ok(FeedBatch { sets, cursor: self.order.cursor(), is_caught_up: !self.is_behind })
     }
 
     /// Reads what has settled once more, and forgets it.
-    async fn settle(&mut self, settled: u64) -> Result<Vec<ChangeSet>> {
-        let mut fresh = Vec::new();
+    async fn settle(&mut self, settled: u64) -> Result<()> {
         let mut since = self.order.settled();
         loop {
             let mut page = self.fetch(since).await?;
             let last = page.sets.last().map(|set| set.versionstamp);
             page.sets.retain(|set| set.versionstamp < settled);
-            fresh.extend(self.order.accept(page.sets, page.now));
+            self.ready.extend(self.order.accept(page.sets, page.now));
             match last {
                 Some(last) if !page.is_complete && last < settled => since = last + 1,
                 _ => break,
             }
         }
         self.order.forget(settled);
-        Ok(fresh)
+        Ok(())
     }
 
     /// Reads complete change sets from a stamp on. One request.

@@ -164,6 +164,7 @@ async fn with_database(
             status = server.ended() => {
                 Err(Error::DatabaseEnded { status: status?, log: server.last_words() })
             }
+            failure = service.failed() => Err(failure.into()),
             outcome = replay(demo, options.speed, output) => outcome,
         };
         drop(published);

@@ -37,12 +37,15 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     let service = signals.unless(::ssp::Service::start(settings)).await?;
     tracing::info!(address = %service.address(), "listening");
 
-    let ready = signals.unless(service.ready()).await;
-    if ready.is_ok() {
+    let mut outcome = signals.unless(service.ready()).await;
+    if outcome.is_ok() {
         tracing::info!("ready");
-        signals.wait().await;
+        outcome = tokio::select! {
+            () = signals.wait() => Ok(()),
+            failure = service.failed() => Err(failure.into()),
+        };
     }
     tracing::info!("stopping");
     service.stop().await?;
-    ready
+    outcome
 }

@@ -21,6 +21,7 @@ use protocol::{ErrorBody, ErrorCode};
 use serde::de::DeserializeOwned;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::adoption::Tables;
 use crate::command::{Command, EngineSender};
 use crate::settings::Settings;
 use crate::status::Status;
@@ -36,12 +37,19 @@ pub(crate) struct Context {
     settings: Arc<Settings>,
     database: Database,
     engine: EngineSender,
+    tables: Tables,
     status: Status,
 }
 
 impl Context {
-    pub(crate) fn new(settings: Arc<Settings>, database: Database, engine: EngineSender, status: Status) -> Self {
-        Context { settings, database, engine, status }
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        database: Database,
+        engine: EngineSender,
+        tables: Tables,
+        status: Status,
+    ) -> Self {
+        Context { settings, database, engine, tables, status }
     }
 
     /// Refuses requests while the service is not ready.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use circuit::{Object, RecordId, Value};
-use database::QueryRow;
+use database::{Capture, QueryRow};
 use protocol::{
     ContentHash, ErrorCode, Format, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest,
 };
@@ -32,6 +32,12 @@ pub(super) async fn register(
     let visible = with_caller(&params, auth_id.as_ref(), &access, &token);
     let query = query::compile(&request.surql, &visible)
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
+    let table = &query.plan.template.table;
+    // By push there is no changefeed that a table could lack.
+    if context.settings.capture == Capture::Feed && !context.tables.require(table).await {
+        let message = format!("the table {table} can't be captured now");
+        return Err(Failure::new(ErrorCode::DatabaseUnavailable, message));
+    }
     let row = QueryRow {
         key: request.id.clone(),
         surql: request.surql,
