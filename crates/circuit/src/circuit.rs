@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use crate::arrangement::Places;
 use crate::batch::coalesce;
-use crate::delta::{Marks, ResultDelta, entry_hash};
+use crate::delta::{Marks, ResultDelta};
+use crate::digest::{Digest, ResultId, entry_hash};
 use crate::library::Library;
 use crate::partition::{Partition, Position, compare};
 use crate::plan::{Plan, Slots, Template, Window};
@@ -15,20 +16,6 @@ use crate::table::{Change, LinkReader, Row, Store, TableId};
 use crate::template::{Binding, BindingResult, Columns, Standing, TemplateState, columns_of, position_of};
 use crate::value::{RecordId, identity};
 use crate::work::{Size, Work};
-
-/// A result that the circuit maintains, shared by all registrations of the same plan. The number is used again after the last of
-/// them is released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ResultId(pub u32);
-
-/// The size and the content of a result in two numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Digest {
-    pub rows: u64,
-    /// The sum of a hash of each row's id and version: independent of order, so that a change costs O(1), and the same on every
-    /// machine and in every version.
-    pub hash: u128,
-}
 
 /// What one step did.
 #[derive(Debug, Default)]
@@ -294,7 +281,7 @@ impl Circuit {
         });
         self.store.table_mut(table).arrangements.rearrange(number, &places, places_now.unwrap_or_default());
         if !self.store.table(table).links.is_empty() {
-            let read = links_of(&self.store, table, number);
+            let read = self.store.links_of(table, number);
             self.store.table_mut(table).links.set(number, read);
         }
 
@@ -346,30 +333,5 @@ fn matching(
     match state.candidate_rows(table, slots) {
         Some(candidates) => candidates.into_iter().filter_map(|number| check(number, table.row(number)?)).collect(),
         None => table.rows().filter_map(|(number, row)| check(number, row)).collect(),
-    }
-}
-
-/// The records that a row reads through the paths in use.
-pub(crate) fn links_of(store: &Store, table: TableId, number: u32) -> Vec<Arc<RecordId>> {
-    let table = store.table(table);
-    let Some(row) = table.row(number) else {
-        return Vec::new();
-    };
-    let mut reader = LinkReader::new(store);
-    for path in table.links.paths() {
-        path.get(&row.content, &mut reader);
-    }
-    reader.read
-}
-
-impl Digest {
-    pub(crate) fn add(&mut self, entry: u128) {
-        self.rows += 1;
-        self.hash = self.hash.wrapping_add(entry);
-    }
-
-    pub(crate) fn remove(&mut self, entry: u128) {
-        self.rows = self.rows.saturating_sub(1);
-        self.hash = self.hash.wrapping_sub(entry);
     }
 }

@@ -1,13 +1,10 @@
 //! From movements of rows to the net change of each result.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
-use xxhash_rust::xxh3::xxh3_128;
 
-use crate::circuit::{Digest, ResultId};
+use crate::digest::{Digest, ResultId, entry_hash};
 use crate::registry::Registry;
 use crate::table::{Row, Store, TableId};
 use crate::value::RecordId;
@@ -162,35 +159,5 @@ impl EntryHashes<'_> {
             Some(former) => former.version.map(|version| (version, entry_hash(&id, version))),
         };
         Some(Entry { id, old, new, has_changed: former.is_some() })
-    }
-}
-
-/// The hash of a row in a result: of its record and version. Stored, so it never changes.
-pub(crate) fn entry_hash(id: &RecordId, version: u64) -> u128 {
-    let mut bytes = Bytes::default();
-    id.hash_identity(&mut bytes);
-    bytes.write_u64(version);
-    xxh3_128(&bytes.0)
-}
-
-/// Collects what is fed to it, in little-endian order on every machine.
-#[derive(Default)]
-struct Bytes(SmallVec<[u8; 64]>);
-
-impl Hasher for Bytes {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write(&number.to_le_bytes());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.write(&number.to_le_bytes());
-    }
-
-    fn finish(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(&self.0)
     }
 }

@@ -15,6 +15,7 @@ mod arrangement;
 mod batch;
 mod circuit;
 mod delta;
+mod digest;
 mod expr;
 mod id_set;
 mod library;
@@ -31,8 +32,9 @@ mod template;
 pub mod value;
 mod work;
 
-pub use circuit::{Circuit, Digest, ResultId, Statistics, Step};
+pub use circuit::{Circuit, Statistics, Step};
 pub use delta::{ChangeKind, ResultDelta, RowChange};
+pub use digest::{Digest, ResultId};
 pub use expr::{Expr, Operator};
 pub use library::Library;
 pub use path::{Links, Path, Step as PathStep};

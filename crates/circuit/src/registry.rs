@@ -4,8 +4,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::arrangement::Spec;
-use crate::circuit::{Digest, ResultId, links_of};
-use crate::delta::entry_hash;
+use crate::digest::{Digest, ResultId, entry_hash};
 use crate::plan::{Slots, Template, Window};
 use crate::route::{Access, Routing, RowKey};
 use crate::slab::Slab;
@@ -223,7 +222,7 @@ fn follow_links(store: &mut Store, table: TableId, template: &Template) {
     }
     let rows: SmallVec<[u32; 64]> = store.table(table).rows().map(|(row, _)| row).collect();
     for row in rows {
-        let read = links_of(store, table, row);
+        let read = store.links_of(table, row);
         store.table_mut(table).links.set(row, read);
     }
 }

@@ -170,6 +170,17 @@ impl Store {
         table.row(table.find(&id.key)?)
     }
 
+    /// The records that a row reads through the paths in use.
+    pub(crate) fn links_of(&self, table: TableId, number: u32) -> Vec<Arc<RecordId>> {
+        let table = self.table(table);
+        let Some(row) = table.row(number) else { return Vec::new() };
+        let mut reader = LinkReader::new(self);
+        for path in table.links.paths() {
+            path.get(&row.content, &mut reader);
+        }
+        reader.read
+    }
+
     /// A row for storage, with names shared.
     pub(crate) fn intern(&mut self, id: RecordId, version: u64, content: Object) -> Row {
         let id = Arc::new(self.interner.record_id(id));

@@ -11,7 +11,6 @@ mod edges;
 mod error;
 pub mod feed;
 pub mod ident;
-mod identity;
 mod pages;
 mod queries;
 mod scan;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
-use circuit::{Change, Object, RecordId, Value};
+use circuit::{Change, Object, RecordId, SameRecord, Value};
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 
@@ -13,7 +13,6 @@ use crate::connect::Database;
 use crate::convert::{ConvertError, from_sdk, object_from_sdk, record_id_from_sdk, record_id_to_sdk, to_sdk};
 use crate::error::{Error, Result};
 use crate::ident::escape;
-use crate::identity::Identity;
 use crate::scan::{self, SOURCE};
 
 /// The version of a record that has no version row: it is older than the event that counts.
@@ -87,14 +86,13 @@ impl Database {
         for entry in array(ACTION, versions)? {
             let [id, version] = <[sdk::Value; 2]>::try_from(array(ACTION, entry)?)
                 .map_err(|_| Error::answer(ACTION, "expected an id and a version"))?;
-            known.insert(Identity(record_id(ACTION, id)?), version_from(ACTION, version)?);
+            known.insert(SameRecord::from(record_id(ACTION, id)?), version_from(ACTION, version)?);
         }
         let rows = array(ACTION, rows)?.into_iter().map(|row| {
             let content = content(ACTION, row)?;
             let id = id_of(&content).ok_or_else(|| Error::answer(ACTION, "a record without an id"))?;
-            let id = Identity(id);
-            let version = known.get(&id).copied().unwrap_or(FIRST_VERSION);
-            Ok(Change { id: id.0, version, content: Some(content) })
+            let version = known.get(&SameRecord::from(id.clone())).copied().unwrap_or(FIRST_VERSION);
+            Ok(Change { id, version, content: Some(content) })
         });
         rows.collect()
     }

@@ -13,8 +13,16 @@ use support::{Server, apply, record, run};
 /// Reads until the feed has been quiet for a moment.
 async fn drain(feed: &mut Feed) -> Vec<ChangeSet> {
     let mut sets = Vec::new();
-    while let Ok(batch) = tokio::time::timeout(Duration::from_millis(700), feed.next()).await {
-        sets.extend(batch.unwrap().sets);
+    let mut quiet = 0;
+    while quiet < 5 {
+        let batch = feed.poll().await.unwrap();
+        if batch.is_caught_up && batch.sets.is_empty() {
+            quiet += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        } else {
+            quiet = 0;
+            sets.extend(batch.sets);
+        }
     }
     sets
 }

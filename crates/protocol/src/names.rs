@@ -47,11 +47,6 @@ impl Names {
         self.with("version")
     }
 
-    /// The field by which a pushed record carries its version.
-    pub fn record_version(&self) -> String {
-        self.with("rv")
-    }
-
     /// The edges of views that belong to nobody, and of all views in `single` mode.
     pub fn list_ref(&self) -> String {
         self.with("list_ref")

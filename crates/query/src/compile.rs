@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::locate::locate;
 use crate::lower::Lowering;
 use crate::projection::Projection;
-use crate::refusal::{Anchor, Clause, Construct, Refusal};
+use crate::refusal::{Anchor, Clause, Refusal};
 use crate::syntax;
 
 /// A compiled SELECT: which rows, in what order, and what it shows of each.
@@ -194,20 +194,4 @@ fn count(expr: &SurrealExpr, clause: Clause, name: &str, lowering: &mut Lowering
         _ => return Err(Refusal::invalid(format!("{name} must be a number"), anchor)),
     };
     u64::try_from(number).map_err(|_| Refusal::invalid(format!("{name} must not be negative"), anchor))
-}
-
-/// A selected field that is a path.
-pub(crate) fn selected_path(selector: &Selector, number: usize, lowering: &mut Lowering) -> Result<Path, Refusal> {
-    match &selector.expr {
-        SurrealExpr::Idiom(idiom) => lowering.path(&idiom.0),
-        SurrealExpr::Literal(_) | SurrealExpr::Param(_) | SurrealExpr::Constant(_) => {
-            Err(Refusal::new("a selected constant", "is not supported yet", Anchor::Field(number)))
-        }
-        other => match Construct::of(other) {
-            Construct::Other | Construct::Arithmetic | Construct::Computed | Construct::Call => {
-                Err(Refusal::new("a computed field", "is not supported yet", Anchor::Field(number)))
-            }
-            construct => Err(Refusal::construct(construct)),
-        },
-    }
 }

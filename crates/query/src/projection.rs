@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use circuit::{Links, Object, Path, PathStep, Value};
-use surrealdb_expr::expr::Idiom;
-use surrealdb_expr::expr::field::Field;
+use surrealdb_expr::expr::field::{Field, Selector};
 use surrealdb_expr::expr::part::Part;
+use surrealdb_expr::expr::{Expr as SurrealExpr, Idiom};
 
-use crate::compile::selected_path;
 use crate::lower::Lowering;
-use crate::refusal::{Anchor, Refusal};
+use crate::refusal::{Anchor, Construct, Refusal};
 
 /// The selected fields of a SELECT.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -168,4 +167,20 @@ fn set(target: &Value, place: &[Arc<str>], value: Value) -> Value {
 
 fn empty_object() -> Value {
     Value::from([].into_iter().collect::<Object>())
+}
+
+/// A selected field that is a path.
+fn selected_path(selector: &Selector, number: usize, lowering: &mut Lowering) -> Result<Path, Refusal> {
+    match &selector.expr {
+        SurrealExpr::Idiom(idiom) => lowering.path(&idiom.0),
+        SurrealExpr::Literal(_) | SurrealExpr::Param(_) | SurrealExpr::Constant(_) => {
+            Err(Refusal::new("a selected constant", "is not supported yet", Anchor::Field(number)))
+        }
+        other => match Construct::of(other) {
+            Construct::Other | Construct::Arithmetic | Construct::Computed | Construct::Call => {
+                Err(Refusal::new("a computed field", "is not supported yet", Anchor::Field(number)))
+            }
+            construct => Err(Refusal::construct(construct)),
+        },
+    }
 }

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use config::{Config, Loaded, Setting, Sources};
+use clap::{Parser, Subcommand};
+use config::Sources;
 
 use crate::commands::{apply, db, dev, lint, ssp, watch};
 use crate::error::{self, Error};
-use crate::logging;
 
 /// Live, always-correct query results on top of SurrealDB.
 #[derive(Debug, Parser)]
@@ -35,53 +34,6 @@ enum Command {
     Watch(watch::Options),
     /// Checks a configuration
     Lint(lint::Options),
-}
-
-/// Which database to use; what is not given comes from the environment, the file, or the defaults.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Database")]
-pub(crate) struct DatabaseOptions {
-    /// Address of the SurrealDB server
-    #[arg(long, value_name = "URL")]
-    pub(crate) db_url: Option<String>,
-    #[command(flatten)]
-    pub(crate) login: LoginOptions,
-}
-
-/// Where in the server, and as whom.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Database")]
-pub(crate) struct LoginOptions {
-    /// Namespace [default: test]
-    #[arg(long)]
-    pub(crate) ns: Option<String>,
-    /// Database [default: test]
-    #[arg(long)]
-    pub(crate) db: Option<String>,
-    /// Root user [default: root]
-    #[arg(long)]
-    pub(crate) user: Option<String>,
-    /// Password; SPKY_DB_PASS keeps it out of the list of processes [default: root]
-    #[arg(long)]
-    pub(crate) pass: Option<String>,
-}
-
-impl DatabaseOptions {
-    /// Puts what was given over the other sources.
-    pub(crate) fn over(&self, sources: Sources) -> Sources {
-        self.login.over(sources.flag(Setting::DbUrl, "--db-url", self.db_url.as_ref()))
-    }
-}
-
-impl LoginOptions {
-    /// Puts what was given over the other sources.
-    pub(crate) fn over(&self, sources: Sources) -> Sources {
-        sources
-            .flag(Setting::DbNs, "--ns", self.ns.as_ref())
-            .flag(Setting::DbName, "--db", self.db.as_ref())
-            .flag(Setting::DbUser, "--user", self.user.as_ref())
-            .flag(Setting::DbPass, "--pass", self.pass.as_ref())
-    }
 }
 
 /// Runs the command line of this process.
@@ -115,19 +67,6 @@ impl Cli {
             }
         })
     }
-}
-
-/// Starts logging at `level` and above, loads the configuration, and logs what there is to say about it.
-pub(crate) fn load(sources: &Sources, level: tracing::Level) -> Result<Config, Error> {
-    logging::start(level)?;
-    let Loaded { config, notices, file } = Config::load(sources)?;
-    if let Some(file) = file {
-        tracing::info!(file = %file.display(), "configuration read");
-    }
-    for notice in notices {
-        tracing::warn!("{notice}");
-    }
-    Ok(config)
 }
 
 #[cfg(test)]

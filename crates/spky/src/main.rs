@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod error;
 mod logging;
+mod options;
 mod output;
 mod session;
 mod settings;

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use circuit::{Change, Key, Object, RecordId, Value};
+use circuit::{Change, Key, Object, RecordId, SameRecord, Value};
 use protocol::Names;
 use surrealdb::types as sdk;
 
 use crate::convert::object_from_sdk;
 use crate::error::{Error, Result};
-use crate::identity::Identity;
 use crate::pages::{FIRST_VERSION, array, converting, id_of, record_id};
 
 /// One change set.
@@ -44,9 +43,9 @@ fn decode_set(action: &'static str, names: &Names, set: sdk::Value) -> Result<De
         }
     };
     let mut tables = Vec::new();
-    let mut versions: HashMap<Identity, u64> = HashMap::new();
+    let mut versions: HashMap<SameRecord, u64> = HashMap::new();
     let mut changes: Vec<Change> = Vec::new();
-    let mut positions: HashMap<Identity, usize> = HashMap::new();
+    let mut positions: HashMap<SameRecord, usize> = HashMap::new();
     let (version_table, probe_table) = (names.version(), names.probe());
     let mut mark = None;
     for mutation in array(action, mutations)? {
@@ -61,7 +60,7 @@ fn decode_set(action: &'static str, names: &Names, set: sdk::Value) -> Result<De
                 touch(&id.table);
                 if *id.table == *version_table {
                     if let Some((record, version)) = versioned(&id, content.as_ref()) {
-                        versions.insert(Identity(record), version);
+                        versions.insert(SameRecord::from(record), version);
                     }
                 } else if *id.table == *probe_table {
                     if let Some(Value::Uuid(written)) = content.as_ref().and_then(|content| content.get("mark")) {
@@ -69,7 +68,7 @@ fn decode_set(action: &'static str, names: &Names, set: sdk::Value) -> Result<De
                     }
                 } else if !names.is_system(&id.table) {
                     // Only the last state of a record counts.
-                    let position = *positions.entry(Identity(id.clone())).or_insert(changes.len());
+                    let position = *positions.entry(SameRecord::from(id.clone())).or_insert(changes.len());
                     let change = Change { id, version: FIRST_VERSION, content };
                     if position == changes.len() {
                         changes.push(change);

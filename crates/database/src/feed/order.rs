@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use circuit::SameRecord;
+
 use super::ChangeSet;
 use super::decode::Decoded;
-use crate::identity::Identity;
 
 /// A transaction that takes longer than this from its stamp to its commit, while others commit, is missed.
 pub const SETTLE: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ pub(super) struct Order {
     /// One more than the highest stamp that was delivered.
     cursor: u64,
     /// The records of each set that was delivered with a stamp that has not settled yet.
-    unsettled: BTreeMap<u64, Vec<Identity>>,
+    unsettled: BTreeMap<u64, Vec<SameRecord>>,
     /// Below this nothing can appear any more.
     settled: u64,
 }
@@ -57,7 +58,7 @@ impl Order {
                 continue;
             }
             let late = stamp < self.cursor;
-            let records = set.changes.iter().map(|change| Identity(change.id.clone())).collect();
+            let records = set.changes.iter().map(|change| SameRecord::from(change.id.clone())).collect();
             if late {
                 tracing::debug!(stamp, cursor = self.cursor, "a transaction became visible after younger ones");
                 let younger = || self.unsettled.range(stamp..).flat_map(|(_, records)| records);

@@ -7,8 +7,8 @@ use config::Sources;
 use database::Database;
 use tracing::Level;
 
-use crate::cli::{self, DatabaseOptions};
 use crate::error::Error;
+use crate::options::{self, DatabaseOptions};
 use crate::output::line;
 use crate::settings;
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 
 /// Applies the schema, and installs tables, functions and the capture of every application table. Idempotent.
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
-    let config = cli::load(&options.database.over(sources), Level::INFO)?;
+    let config = options::load(&options.database.over(sources), Level::INFO)?;
     let schema = options.schema.as_deref().map(read).transpose()?;
     let database_settings = settings::database(&config)?;
     let description = database_settings.to_string();

@@ -7,8 +7,8 @@ use config::{Setting, Sources};
 use embedded::{Log, Server, Storage};
 use tracing::Level;
 
-use crate::cli::{self, LoginOptions};
 use crate::error::Error;
+use crate::options::{self, LoginOptions};
 use crate::output::line;
 use crate::settings;
 use crate::signals::Signals;
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let login = LoginOptions { user: options.user, pass: options.pass, ..LoginOptions::default() };
-    let config = cli::load(&login.over(sources), Level::INFO)?;
+    let config = options::load(&login.over(sources), Level::INFO)?;
     let mut server = signals
         .unless(Server::start(embedded::Settings {
             port: options.db_port.unwrap_or_else(|| port(&config)),

@@ -13,9 +13,9 @@ use embedded::{Log, Server};
 use tracing::Level;
 
 use super::{apply, db};
-use crate::cli::{self, LoginOptions};
 use crate::demo::{self, Demo};
 use crate::error::Error;
+use crate::options::{self, LoginOptions};
 use crate::output::{Output, Ready};
 use crate::session::{self, Session};
 use crate::settings;
@@ -60,7 +60,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let output = Output::new(options.json);
-    let mut config = cli::load(&options.login.over(sources), Level::WARN)?;
+    let mut config = options::load(&options.login.over(sources), Level::WARN)?;
     let secret = secret(&config);
     config.auth_secret = Some(config::Secret::new(secret.as_str()));
 

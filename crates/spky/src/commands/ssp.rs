@@ -4,8 +4,8 @@ use clap::Args;
 use config::{Setting, Sources};
 use tracing::Level;
 
-use crate::cli::{self, DatabaseOptions};
 use crate::error::Error;
+use crate::options::{self, DatabaseOptions};
 use crate::settings;
 use crate::signals::Signals;
 
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let sources = options.database.over(sources).flag(Setting::SspListenAddr, "--listen", options.listen.as_ref());
-    let config = cli::load(&sources, Level::INFO)?;
+    let config = options::load(&sources, Level::INFO)?;
     if !config.job_tables.is_empty() {
         tracing::warn!("{} is read, but jobs are not run by this version", config::JOB_TABLES);
     }

@@ -2,21 +2,12 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use circuit::{Key, Object, RecordId, Value};
 use protocol::{ErrorCode, IngestRequest, Operation};
 
 use super::{Body, Context, Failure};
 use crate::command::{Command, Speculation};
 use crate::json;
-
-/// Base64 with or without padding: SurrealDB's own is without.
-const STANDARD: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms it.
 pub(super) async fn ingest(
@@ -39,7 +30,7 @@ fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation,
         Some(content) => typed_record(content)?,
         None => json::object_from_json(request.record),
     };
-    let version_field = context.settings.names.record_version();
+    let version_field = context.settings.names.version_field();
     let version = match record.get(&version_field) {
         None | Some(Value::None | Value::Null) => None,
         Some(Value::Int(version)) if *version > 0 => Some(*version as u64),
@@ -59,8 +50,7 @@ fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation,
 fn typed_record(content: &str) -> Result<Object, Failure> {
     let invalid =
         |reason: String| Failure::new(ErrorCode::InvalidRequest, format!("invalid field `content`: {reason}"));
-    let bytes = STANDARD.decode(content).map_err(|error| invalid(error.to_string()))?;
-    match database::cbor::decode(&bytes).map_err(|error| invalid(error.to_string()))? {
+    match database::cbor::decode_base64(content).map_err(|error| invalid(error.to_string()))? {
         Value::Object(object) => Ok((*object).clone()),
         _ => Err(invalid("it is no object".to_owned())),
     }

@@ -33,9 +33,9 @@ use self::edges::Edge;
 use self::lines::Lines;
 use self::table::Table;
 use self::view::{Changed, View};
-use crate::cli::{self, DatabaseOptions};
 use crate::client;
 use crate::error::Error;
+use crate::options::{self, DatabaseOptions};
 use crate::session::{self, Session};
 use crate::settings;
 use crate::signals::Signals;
@@ -79,7 +79,7 @@ enum Display {
 /// Shows the result until a signal comes; then the view is unregistered.
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
-    let config = cli::load(&options.database.over(sources), Level::WARN)?;
+    let config = options::load(&options.database.over(sources), Level::WARN)?;
     let target = target(&config, options.ssp.as_deref())?;
     let params = params(&options.params)?;
 
