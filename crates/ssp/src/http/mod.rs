@@ -12,14 +12,14 @@ use axum::Router;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::StatusCode;
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use database::Database;
 use protocol::{ErrorBody, ErrorCode};
 use serde::de::DeserializeOwned;
-use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
 
 use crate::adoption::Tables;
 use crate::command::{Command, EngineSender};
@@ -81,8 +81,15 @@ pub(crate) fn router(context: Context) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn(limit_time))
+        .layer(TraceLayer::new_for_http())
         .with_state(context)
+}
+
+/// Ends a request that takes too long, for instance because the database is away.
+async fn limit_time(request: Request, next: Next) -> Result<Response, Failure> {
+    let too_long = |_| Failure::new(ErrorCode::Timeout, format!("not done within {} s", REQUEST_TIMEOUT.as_secs()));
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(too_long)
 }
 
 async fn unknown_path(request: Request) -> Failure {
