@@ -1,9 +1,11 @@
-//! One change under many views `SELECT * FROM thread WHERE author = $author`, beside differential-dataflow doing the same.
+//! One change under many views `SELECT * FROM thread WHERE author = $author`, beside differential-dataflow doing the
+//! same.
 //!
-//! 100,000 rows of 8 fields (238 bytes of JSON each), one per author; the views are those of the first N authors. A change moves a
-//! row from one viewed author to another, so that it leaves one result and enters another, whatever N is. In
-//! differential-dataflow the views are a table of parameters, arranged by author, that is joined with the rows, arranged by
-//! author: the same plan. Its rows are native structs with an integer for the author, which is less work than ours.
+//! 100,000 rows of 8 fields (238 bytes of JSON each), one per author; the views are those of the first N authors. A
+//! change moves a row from one viewed author to another, so that it leaves one result and enters another, whatever N
+//! is. In differential-dataflow the views are a table of parameters, arranged by author, that is joined with the rows,
+//! arranged by author: the same plan. Its rows are native structs with an integer for the author, which is less work
+//! than ours.
 //!
 //! `cargo bench --manifest-path bench/Cargo.toml` prints the table that is committed in `BENCHMARKS.md`.
 

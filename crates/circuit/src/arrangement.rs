@@ -1,7 +1,7 @@
 //! Arrangements: the rows of a table, indexed by what templates look them up by.
 //!
-//! They answer the question of a new binding, "which rows may belong to me?", in O(answer). All templates that need the same
-//! index of the same table share one; it is built when the first asks for it and dropped with the last.
+//! They answer the question of a new binding, "which rows may belong to me?", in O(answer). All templates that need the
+//! same index of the same table share one; it is built when the first asks for it and dropped with the last.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -8,9 +8,9 @@ use crate::table::Change;
 
 const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0xba7c4);
 
-/// Reduces a batch to one change a record: its last. A change carries the whole record, so the last one is the net effect, whatever
-/// came before; whether that is a creation, an update or nothing at all is decided by what the table holds. Keeps the order
-/// of the last changes. O(batch).
+/// Reduces a batch to one change a record: its last. A change carries the whole record, so the last one is the net
+/// effect, whatever came before; whether that is a creation, an update or nothing at all is decided by what the table
+/// holds. Keeps the order of the last changes. O(batch).
 pub(crate) fn coalesce(changes: Vec<Change>) -> Vec<Change> {
     if changes.len() < 2 {
         return changes;

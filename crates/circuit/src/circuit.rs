@@ -63,9 +63,9 @@ impl Circuit {
 
     /// Takes in a batch of committed changes and answers how every affected result changed.
     ///
-    /// The batch is one transaction: what a result went through in between is not reported. Cost: for each change, O(rows
-    /// linked to it, templates of the table, and bindings affected), each O(log n) where a window is concerned; it does not
-    /// depend on the number of rows, nor on that of bindings that are not affected.
+    /// The batch is one transaction: what a result went through in between is not reported. Cost: for each change,
+    /// O(rows linked to it, templates of the table, and bindings affected), each O(log n) where a window is concerned;
+    /// it does not depend on the number of rows, nor on that of bindings that are not affected.
     pub fn step(&mut self, changes: Vec<Change>) -> Step {
         let received = changes.len();
         let changes = coalesce(changes);
@@ -83,7 +83,8 @@ impl Circuit {
         Step { deltas, statistics }
     }
 
-    /// Starts to maintain the result of a plan, or counts one more reader of it. The current rows are those of [`Circuit::rows`].
+    /// Starts to maintain the result of a plan, or counts one more reader of it. The current rows are those of
+    /// [`Circuit::rows`].
     ///
     /// Cost: O(result) for a template that is known, and O(table) for the first plan of a template.
     pub fn register(&mut self, plan: Plan) -> ResultId {
@@ -122,8 +123,8 @@ impl Circuit {
         self.registry.add_plain(state_number, slots, digest)
     }
 
-    /// Counts one reader less of a result, and gives back all that only this result needed with the last. O(size of the binding);
-    /// for a window, O(rows of its binding) of memory to free.
+    /// Counts one reader less of a result, and gives back all that only this result needed with the last. O(size of the
+    /// binding); for a window, O(rows of its binding) of memory to free.
     pub fn unregister(&mut self, result: ResultId) {
         self.registry.release(result, &mut self.store);
     }
@@ -144,8 +145,8 @@ impl Circuit {
         rows
     }
 
-    /// Sorts rows as a query orders them. A result that is no window does not know an order: queries that differ in it share one.
-    /// O(rows · log rows).
+    /// Sorts rows as a query orders them. A result that is no window does not know an order: queries that differ in it
+    /// share one. O(rows · log rows).
     pub fn sort(&self, rows: Vec<Row>, template: &Template) -> Vec<Row> {
         let mut reader = LinkReader::new(&self.store);
         let place = |(number, row): (u32, Row)| {

@@ -7,8 +7,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::value::RecordId;
 
-/// A result that the circuit maintains, shared by all registrations of the same plan. The number is used again after the last of
-/// them is released.
+/// A result that the circuit maintains, shared by all registrations of the same plan. The number is used again after
+/// the last of them is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResultId(pub u32);
 
@@ -16,8 +16,8 @@ pub struct ResultId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
     pub rows: u64,
-    /// The sum of a hash of each row's id and version: independent of order, so that a change costs O(1), and the same on every
-    /// machine and in every version.
+    /// The sum of a hash of each row's id and version: independent of order, so that a change costs O(1), and the same
+    /// on every machine and in every version.
     pub hash: u128,
 }
 

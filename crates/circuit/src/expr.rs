@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::library::Library;
 use crate::value::Value;
 
-/// An expression without constants: what a query wrote as a constant or a parameter is a slot of the binding, so that queries
-/// which differ in nothing else are one template.
+/// An expression without constants: what a query wrote as a constant or a parameter is a slot of the binding, so that
+/// queries which differ in nothing else are one template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expr {
     /// The value of a row at the template's column of this number.
@@ -110,7 +110,8 @@ impl Expr {
 }
 
 impl Operator {
-    /// Applies a comparing operator; the three that choose one of their operands answer whether they would choose a truthy one.
+    /// Applies a comparing operator; the three that choose one of their operands answer whether they would choose a
+    /// truthy one.
     pub fn compare(self, a: &Value, b: &Value, library: &dyn Library) -> bool {
         match self {
             Operator::And => a.is_truthy() && b.is_truthy(),

@@ -1,15 +1,15 @@
 //! The incremental engine of Sp00ky.
 //!
-//! It holds the committed rows of all tables, and the results of queries over them, and turns every change of a row into the
-//! exact change of every result that it affects. In the terms of DBSP (Budiu et al., VLDB 2023) a step takes a Z-set of row
-//! changes and answers a Z-set of result changes.
+//! It holds the committed rows of all tables, and the results of queries over them, and turns every change of a row
+//! into the exact change of every result that it affects. In the terms of DBSP (Budiu et al., VLDB 2023) a step takes a
+//! Z-set of row changes and answers a Z-set of result changes.
 //!
-//! The idea that carries it: **a view is a join with its bindings.** A query is split into a [`Template`] (what it is, with
-//! all constants lifted out) and [`Slots`] (the constants). All views of a template share one circuit, in which the
-//! slots are an input relation like any other; see [`template`].
+//! The idea that carries it: **a view is a join with its bindings.** A query is split into a [`Template`] (what it is,
+//! with all constants lifted out) and [`Slots`] (the constants). All views of a template share one circuit, in which
+//! the slots are an input relation like any other; see [`template`].
 //!
-//! The engine does no I/O, reads no clock, and starts no threads; it knows nothing of SurrealDB's crates. What it must know
-//! of SurrealDB is the meaning of values, which is in [`value`].
+//! The engine does no I/O, reads no clock, and starts no threads; it knows nothing of SurrealDB's crates. What it must
+//! know of SurrealDB is the meaning of values, which is in [`value`].
 
 mod arrangement;
 mod batch;

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use crate::value::Geometry;
 
-/// Functions of SurrealDB that are not worth writing again: the crate that knows SurrealDB's own library implements them.
+/// Functions of SurrealDB that are not worth writing again: the crate that knows SurrealDB's own library implements
+/// them.
 ///
 /// They must be pure: the same arguments always give the same answer.
 pub trait Library: Debug + Send + Sync {

@@ -1,7 +1,7 @@
 //! Which rows of a table read which other records through links.
 //!
-//! A path such as `author.name` makes a row depend on the record it links to. The index answers, for a changed record, which
-//! rows have to be looked at again: the join on the link, seen from its other side.
+//! A path such as `author.name` makes a row depend on the record it links to. The index answers, for a changed record,
+//! which rows have to be looked at again: the join on the link, seen from its other side.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;

@@ -83,7 +83,8 @@ impl Partition {
             if rank >= end || start == end {
                 continue;
             }
-            // The row that left the window stood at `max(rank, start)`: it is the removed one, or has moved down by one.
+            // The row that left the window stood at `max(rank, start)`: it is the removed one, or has moved down by
+            // one.
             if rank >= start {
                 moves(*result, position.row, false);
             } else if let Some(leaving) = self.rows.get(start - 1) {

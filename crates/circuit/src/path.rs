@@ -58,7 +58,8 @@ impl Path {
         &self.steps
     }
 
-    /// Whether the value can depend on other records than the row itself: a field behind the first step may be that of a link.
+    /// Whether the value can depend on other records than the row itself: a field behind the first step may be that of
+    /// a link.
     pub fn may_follow_links(&self) -> bool {
         self.reach == Reach::Linked && self.steps.iter().skip(1).any(|step| matches!(step, Step::Field(_)))
     }

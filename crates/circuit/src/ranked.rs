@@ -1,7 +1,7 @@
 //! A sorted sequence that knows the rank of each entry: a B-tree whose inner nodes count what is below them.
 //!
-//! Windows need three things in O(log n): where an entry stands, which entry stands at a rank, and both after every change.
-//! Counted B-trees: Knuth, TAOCP vol. 3, 6.2.3; Tatham, "Counted B-Trees".
+//! Windows need three things in O(log n): where an entry stands, which entry stands at a rank, and both after every
+//! change. Counted B-trees: Knuth, TAOCP vol. 3, 6.2.3; Tatham, "Counted B-Trees".
 
 use std::cmp::Ordering;
 

@@ -1,9 +1,9 @@
 //! How a condition finds candidates without trying everything.
 //!
-//! A view is a join of the rows with the bindings of its template. From the condition, routing picks the part by which that join
-//! can be indexed from both sides: a changed row looks up the bindings it may belong to, and a new binding looks up the
-//! rows it may contain. Candidates are then checked with the whole condition, so routing may answer too much, and must
-//! never answer too little.
+//! A view is a join of the rows with the bindings of its template. From the condition, routing picks the part by which
+//! that join can be indexed from both sides: a changed row looks up the bindings it may belong to, and a new binding
+//! looks up the rows it may contain. Candidates are then checked with the whole condition, so routing may answer too
+//! much, and must never answer too little.
 
 use smallvec::SmallVec;
 

@@ -1,8 +1,8 @@
 //! One circuit for all queries that differ only in constants and parameters.
 //!
-//! The bindings of a template are an ordinary relation: registering a view inserts one, unregistering retracts it. A view is the
-//! join of the template's rows with its binding, and a changed row finds the bindings it may belong to through an index over
-//! the bindings, not by asking each of them.
+//! The bindings of a template are an ordinary relation: registering a view inserts one, unregistering retracts it. A
+//! view is the join of the template's rows with its binding, and a changed row finds the bindings it may belong to
+//! through an index over the bindings, not by asking each of them.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -211,8 +211,8 @@ impl TemplateState {
         }
     }
 
-    /// Moves a row out of the bindings that it belonged to and into those that it belongs to now. Calls `mark` with each result, row
-    /// and weight: the row itself, and rows that it pushed out of a window or made room for.
+    /// Moves a row out of the bindings that it belonged to and into those that it belongs to now. Calls `mark` with
+    /// each result, row and weight: the row itself, and rows that it pushed out of a window or made room for.
     pub(crate) fn transfer(
         &mut self,
         before: Standing,

@@ -1,7 +1,9 @@
-//! The circuit against a model that recomputes everything: after every batch of random changes, every result must be what filtering,
-//! sorting and cutting all rows gives, and the reported changes must lead from the former result to the present one.
+//! The circuit against a model that recomputes everything: after every batch of random changes, every result must be
+//! what filtering, sorting and cutting all rows gives, and the reported changes must lead from the former result to the
+//! present one.
 //!
-//! What SurrealDB itself would answer is the oracle test's business; this one needs no database and tries far more steps.
+//! What SurrealDB itself would answer is the oracle test's business; this one needs no database and tries far more
+//! steps.
 
 mod support;
 

@@ -3,8 +3,8 @@
 //! precedence.
 //!
 //! [`SETTINGS`] is the one table of everything that can be set. A row gives the key in the file, the environment
-//! variables (canonical and older), the default and the meaning; `spky lint --list` prints it. The file is
-//! `sp00ky.yml` or, as it was called before, `spooky.yml`, in the working directory, or whatever `SPKY_CONFIG_PATH` names:
+//! variables (canonical and older), the default and the meaning; `spky lint --list` prints it. The file is `sp00ky.yml`
+//! or, as it was called before, `spooky.yml`, in the working directory, or whatever `SPKY_CONFIG_PATH` names:
 //!
 //! ```yaml
 //! ssp_listen_addr: 127.0.0.1:8667

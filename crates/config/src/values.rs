@@ -48,8 +48,8 @@ const SURREALDB_PORT: u16 = 8000;
 
 /// The address of a SurrealDB server.
 ///
-/// Accepted: `host:port` or `host` (port 8000), and `ws://`, `wss://`, `http://` or `https://` before it, and `/rpc` after it. Sp00ky always
-/// speaks WebSocket, so `http` means `ws` and `https` means `wss`.
+/// Accepted: `host:port` or `host` (port 8000), and `ws://`, `wss://`, `http://` or `https://` before it, and `/rpc`
+/// after it. Sp00ky always speaks WebSocket, so `http` means `ws` and `https` means `wss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseUrl(Url);
 

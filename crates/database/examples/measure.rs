@@ -1,4 +1,5 @@
-//! Measures what this crate relies on, against a running server: `cargo run -p database --example measure -- 127.0.0.1:8000`.
+//! Measures what this crate relies on, against a running server: `cargo run -p database --example measure --
+//! 127.0.0.1:8000`.
 //!
 //! Everything happens in a namespace of its own, `measure`.
 

@@ -20,8 +20,8 @@ pub struct Applied {
 }
 
 impl Database {
-    /// Installs the system tables, functions, and the capture of every table of the application. Idempotent; run it again
-    /// after the application has defined tables. Two requests.
+    /// Installs the system tables, functions, and the capture of every table of the application. Idempotent; run it
+    /// again after the application has defined tables. Two requests.
     pub async fn apply(&self, options: &SchemaOptions) -> Result<Applied> {
         const ACTION: &str = "installing the schema";
         let tables = self.application_tables(options).await?;
@@ -36,8 +36,8 @@ impl Database {
         Ok(schema::script(options, &self.application_tables(options).await?))
     }
 
-    /// Makes sure that these tables are captured, and defines those that do not exist, as SurrealDB itself does at their first
-    /// record. Two requests, one if nothing is missing.
+    /// Makes sure that these tables are captured, and defines those that do not exist, as SurrealDB itself does at
+    /// their first record. Two requests, one if nothing is missing.
     ///
     /// Answers those that were not captured before: they must be read once the call is done.
     pub async fn capture(&self, options: &SchemaOptions, tables: &[&str]) -> Result<Vec<String>> {
@@ -78,12 +78,12 @@ impl Database {
         Ok(tables)
     }
 
-    /// Runs the text of a schema file: statements one after the other, each a transaction of its own unless the text says
-    /// otherwise. One request.
+    /// Runs the text of a schema file: statements one after the other, each a transaction of its own unless the text
+    /// says otherwise. One request.
     ///
     /// # Errors
-    /// [`Error::Schema`] names the first statement that fails; those before it have taken effect. A text that does not parse is
-    /// refused as a whole, with the place.
+    /// [`Error::Schema`] names the first statement that fails; those before it have taken effect. A text that does not
+    /// parse is refused as a whole, with the place.
     pub async fn import(&self, text: &str) -> Result<()> {
         const ACTION: &str = "applying the schema file";
         if statements::split(text).is_empty() {
@@ -95,7 +95,11 @@ impl Database {
         let cause = errors.iter().find(|(_, error)| !is_consequence(error)).or(errors.first());
         let Some((index, error)) = cause else { return Ok(()) };
         let statement = statements::split(text).get(*index).map_or("", |statement| *statement);
-        Err(Error::Schema { number: index + 1, statement: statement.to_owned(), reason: error.message().to_owned() })
+        let mut reason = error.message().to_owned();
+        if reason.ends_with("already exists") {
+            reason.push_str("; with OVERWRITE or IF NOT EXISTS the file can be applied again");
+        }
+        Err(Error::Schema { number: index + 1, statement: statement.to_owned(), reason })
     }
 }
 

@@ -1,9 +1,10 @@
 //! One WebSocket for everything, and what keeps it alive.
 //!
-//! Measured with the SDK of SurrealDB 3.3.5: after the server restarts, the SDK connects again by itself (every second), signs in
-//! and selects namespace and database again, and parks requests until it has. Requests that were under way fail with a
-//! connection error, and live queries end. What it does not survive is a session that the server refuses (expired, or
-//! rejected while it was replayed), and a peer that has silently gone; for these, [`Database`] opens a new connection.
+//! Measured with the SDK of SurrealDB 3.3.5: after the server restarts, the SDK connects again by itself (every
+//! second), signs in and selects namespace and database again, and parks requests until it has. Requests that were
+//! under way fail with a connection error, and live queries end. What it does not survive is a session that the server
+//! refuses (expired, or rejected while it was replayed), and a peer that has silently gone; for these, [`Database`]
+//! opens a new connection.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -180,8 +181,8 @@ impl Database {
         }
     }
 
-    /// After a request that failed as if the connection had broken: whether the server is there all the same. Then it was the
-    /// answer that broke it, by being larger than a message may be.
+    /// After a request that failed as if the connection had broken: whether the server is there all the same. Then it
+    /// was the answer that broke it, by being larger than a message may be.
     pub(crate) async fn was_too_large(&self, error: &Error) -> bool {
         error.is_outage() && self.ping().await.is_ok()
     }

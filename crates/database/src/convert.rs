@@ -1,11 +1,11 @@
 //! SurrealDB's values to the engine's values, and back, without loss.
 //!
-//! What has no counterpart is an error: a record id whose key is a range (it addresses no record), a moment outside the years
-//! that SurrealDB can hold, a text that is no regular expression, and a geometry with a polygon that has no exterior. Closures
-//! never leave the server.
+//! What has no counterpart is an error: a record id whose key is a range (it addresses no record), a moment outside the
+//! years that SurrealDB can hold, a text that is no regular expression, and a geometry with a polygon that has no
+//! exterior. Closures never leave the server.
 //!
-//! Two things are normalised, as SurrealDB itself does on storing them: a polygon's rings are closed, and the key of a file
-//! begins with a slash.
+//! Two things are normalised, as SurrealDB itself does on storing them: a polygon's rings are closed, and the key of a
+//! file begins with a slash.
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The rows that make up stored results: graph edges from a view's record to the records of its result.
 //!
-//! An edge's id says what the edge is: `[view, record]`, and for a record that a subquery contributes
-//! `[view, record, relation, [parent record, …]]`. Writing an edge twice is therefore writing it once, all edges of a view are
-//! one range of ids, and the same child under two parents or two aliases is two edges.
+//! An edge's id says what the edge is: `[view, record]`, and for a record that a subquery contributes `[view, record,
+//! relation, [parent record, …]]`. Writing an edge twice is therefore writing it once, all edges of a view are one
+//! range of ids, and the same child under two parents or two aliases is two edges.
 
 use std::ops::Bound;
 use std::sync::Arc;

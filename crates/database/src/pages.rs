@@ -22,8 +22,8 @@ const PAGE: &str = "reading a page of a table";
 const RECORDS: &str = "reading records";
 
 impl Database {
-    /// One page of a table: the records behind `after`, in the order of their keys, at most `limit` of them. A page with fewer
-    /// is the last. One request.
+    /// One page of a table: the records behind `after`, in the order of their keys, at most `limit` of them. A page
+    /// with fewer is the last. One request.
     ///
     /// Resuming behind a key and not behind a count, so that records that are deleted meanwhile shift nothing.
     ///
@@ -68,8 +68,8 @@ impl Database {
             Some(id) => Bound::Excluded(to_sdk(&Value::from(id.key.clone())).map_err(converting(ACTION))?),
         };
         scan::bind(&mut variables, table, start, Bound::Unbounded);
-        // The version rows are ordered as their records are, so that both are one scan. Looking each of them up takes five
-        // times as long.
+        // The version rows are ordered as their records are, so that both are one scan. Looking each of them up takes
+        // five times as long.
         let version = escape(&self.names().version());
         let text = format!(
             "{{ LET $rows = SELECT * FROM {SOURCE} LIMIT $limit; \
@@ -97,8 +97,8 @@ impl Database {
         rows.collect()
     }
 
-    /// The committed state of some records, in the order asked for: without content where there is none. One request, more if
-    /// the records do not fit into a message.
+    /// The committed state of some records, in the order asked for: without content where there is none. One request,
+    /// more if the records do not fit into a message.
     ///
     /// # Errors
     /// [`Error::TooLarge`] if a single record does not fit into a message.
@@ -151,7 +151,8 @@ impl Database {
     }
 }
 
-/// SurrealQL for the committed state of `$lookups`: id, content (`NONE` also for a table that does not exist) and version.
+/// SurrealQL for the committed state of `$lookups`: id, content (`NONE` also for a table that does not exist) and
+/// version.
 pub(crate) const CURRENT: &str = "(SELECT VALUE [record, record.*, counter.version ?? 1] FROM $lookups)";
 
 const _: () = assert!(FIRST_VERSION == 1, "as in `CURRENT`");

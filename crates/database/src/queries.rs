@@ -109,7 +109,8 @@ impl Database {
         self.run_retrying(ACTION, "DELETE $edges RETURN NONE", variables).await.map(drop)
     }
 
-    /// Removes a view with all its edges if its time is up, in one transaction; says whether it was removed. One request.
+    /// Removes a view with all its edges if its time is up, in one transaction; says whether it was removed. One
+    /// request.
     ///
     /// A sign of life that comes in between keeps the view.
     pub async fn expire_query(&self, key: &ViewKey) -> Result<bool> {
@@ -121,8 +122,8 @@ impl Database {
         Ok(!array(ACTION, removed)?.is_empty())
     }
 
-    /// Removes all views whose time is up with all their edges, each of them as [`Database::expire_query`] does; answers which.
-    /// One request.
+    /// Removes all views whose time is up with all their edges, each of them as [`Database::expire_query`] does;
+    /// answers which. One request.
     pub async fn expire_queries(&self) -> Result<Vec<ViewKey>> {
         const ACTION: &str = "expiring views";
         let table = escape(&self.names().query());

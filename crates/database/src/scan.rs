@@ -1,8 +1,9 @@
 //! Reading a table from a key on, at the same cost wherever that key is.
 //!
-//! This is not what the obvious statements do in SurrealDB 3.3.5: `WHERE id > $last LIMIT n` walks over the whole table up to the
-//! key (0.7 µs a row), and `FROM $range LIMIT n` reads the whole rest of it (5 µs a row) before it applies the limit. Only a
-//! range that the planner can't resolve ahead, as the result of a function of fields, is read from its first key up to the limit.
+//! This is not what the obvious statements do in SurrealDB 3.3.5: `WHERE id > $last LIMIT n` walks over the whole table
+//! up to the key (0.7 µs a row), and `FROM $range LIMIT n` reads the whole rest of it (5 µs a row) before it applies
+//! the limit. Only a range that the planner can't resolve ahead, as the result of a function of fields, is read from
+//! its first key up to the limit.
 
 use std::ops::Bound;
 

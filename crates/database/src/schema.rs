@@ -1,7 +1,7 @@
 //! The SurrealQL that Sp00ky installs in a database. Only text is made here: what `--dry-run` prints is what is run.
 //!
-//! Everything is idempotent: definitions are overwritten, tables keep their rows, and an application's own changefeed is left
-//! as it is.
+//! Everything is idempotent: definitions are overwritten, tables keep their rows, and an application's own changefeed
+//! is left as it is.
 
 use std::fmt::Write;
 
@@ -33,7 +33,8 @@ pub enum RefMode {
 pub struct SchemaOptions {
     pub names: Names,
     pub capture: Capture,
-    /// How long changefeeds reach back, as SurrealQL writes a duration. An SSP that was away for longer reads the tables again.
+    /// How long changefeeds reach back, as SurrealQL writes a duration. An SSP that was away for longer reads the
+    /// tables again.
     pub retention: std::time::Duration,
     /// The SSP's address as the database sees it, without a slash at the end: `http://127.0.0.1:8667`.
     pub ssp_url: String,
@@ -143,7 +144,8 @@ fn version_table(options: &SchemaOptions) -> String {
 fn edge_table(names: &Names) -> String {
     let edges = escape(&names.list_ref());
     let query = escape(&names.query());
-    // A view without a user has edges without `auth_id`, and NONE = NONE: without the first condition guests would see them.
+    // A view without a user has edges without `auth_id`, and NONE = NONE: without the first condition guests would see
+    // them.
     format!(
         "-- The results of views that have no user, and of all views in single mode.\n\
          DEFINE TABLE OVERWRITE {edges} TYPE RELATION IN {query} SCHEMALESS PERMISSIONS\n    \
@@ -165,8 +167,8 @@ fn functions(options: &SchemaOptions) -> String {
     let query = literal(&options.names.query());
     let url = literal(&format!("{}/view/register", options.ssp_url));
     let bearer = literal(&format!("Bearer {}", options.secret));
-    // Parameters travel as SurrealQL text, which keeps all types. Who asks is not for the client to say. `$auth.id` reads the
-    // user's record, which the user need not be allowed to; `$auth` is that record's id.
+    // Parameters travel as SurrealQL text, which keeps all types. Who asks is not for the client to say. `$auth.id`
+    // reads the user's record, which the user need not be allowed to; `$auth` is that record's id.
     format!(
         "-- Registers a view at the SSP and answers its first result.\n\
 DEFINE FUNCTION OVERWRITE fn::query::register($view: object) {{
@@ -211,9 +213,9 @@ pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
 fn version_event(options: &SchemaOptions, table: &str) -> String {
     let version = literal(&options.names.version());
     let event = escape(&options.names.version());
-    // Records that are older than this event have no row yet and count as version 1. The row outlives the record, so that one
-    // that is deleted and created again goes on counting: else a client could not tell the two apart. UPDATE and then CREATE
-    // takes half the time of UPSERT, which tries to create first and rolls back to a save point.
+    // Records that are older than this event have no row yet and count as version 1. The row outlives the record, so
+    // that one that is deleted and created again goes on counting: else a client could not tell the two apart. UPDATE
+    // and then CREATE takes half the time of UPSERT, which tries to create first and rolls back to a save point.
     let bump = format!(
         "LET $counter = type::record({version}, [$value.id]); \
          LET $version = (UPDATE $counter SET version += 1 RETURN VALUE version)[0] \

@@ -20,7 +20,8 @@ pub struct Settings {
     pub password: String,
     /// How long one request may take before it counts as failed. The default is a minute.
     pub request_timeout: Duration,
-    /// The largest message that is sent or taken. The default is 120 MiB; a server takes 128 MiB unless configured otherwise.
+    /// The largest message that is sent or taken. The default is 120 MiB; a server takes 128 MiB unless configured
+    /// otherwise.
     pub max_message_bytes: usize,
 }
 

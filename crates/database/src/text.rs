@@ -15,7 +15,8 @@ pub fn record_id(id: &RecordId) -> String {
     }
 }
 
-/// A value as SurrealQL converts it to a string: text, datetimes and uuids without quotes, the rest as SurrealQL writes it.
+/// A value as SurrealQL converts it to a string: text, datetimes and uuids without quotes, the rest as SurrealQL writes
+/// it.
 pub fn raw(value: &Value) -> String {
     match to_sdk(value) {
         Ok(sdk::Value::String(text)) => text,

@@ -67,7 +67,8 @@ impl Database {
         Ok(())
     }
 
-    /// Writes a batch only if the database holds exactly what the batch was computed from. One request, one transaction.
+    /// Writes a batch only if the database holds exactly what the batch was computed from. One request, one
+    /// transaction.
     ///
     /// Answers what the database holds, so that a caller who expected something else can correct itself.
     ///
@@ -168,8 +169,9 @@ impl Part {
     }
 }
 
-/// `RELATE OR UPDATE` makes a real graph edge, whether or not there has been one: the record at its end may have been deleted
-/// meanwhile, and has taken the edge with it. `INSERT RELATION … ON DUPLICATE KEY UPDATE` and closures take quadratic time.
+/// `RELATE OR UPDATE` makes a real graph edge, whether or not there has been one: the record at its end may have been
+/// deleted meanwhile, and has taken the edge with it. `INSERT RELATION … ON DUPLICATE KEY UPDATE` and closures take
+/// quadratic time.
 const PUT: &str = "FOR $put IN $puts { RELATE OR UPDATE ($put.in)->($put.id)->($put.out) SET version = $put.version, \
     clientId = $put.clientId, auth_id = $put.auth_id, parent = $put.parent, parent_rel = $put.parent_rel, \
     updatedAt = time::now() RETURN NONE; };\n";

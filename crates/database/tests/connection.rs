@@ -1,5 +1,5 @@
-//! The connection. Catches: a client that hangs or stays broken after the server was away, a wrong password that looks like an
-//! outage, a conflict that is not retried.
+//! The connection. Catches: a client that hangs or stays broken after the server was away, a wrong password that looks
+//! like an outage, a conflict that is not retried.
 
 mod support;
 

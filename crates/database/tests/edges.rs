@@ -1,5 +1,5 @@
-//! Writing results. Catches: an edge that is no edge of the graph, a second write that differs from the first, an edge that does
-//! not come back after its record did, edges that outlive their view.
+//! Writing results. Catches: an edge that is no edge of the graph, a second write that differs from the first, an edge
+//! that does not come back after its record did, edges that outlive their view.
 
 mod support;
 

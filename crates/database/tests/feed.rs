@@ -1,5 +1,5 @@
-//! Capture by changefeed. Catches: a transaction that is lost, cut in two, delivered twice, or delivered although it was
-//! aborted; a version that belongs to another change; a gap that goes unnoticed.
+//! Capture by changefeed. Catches: a transaction that is lost, cut in two, delivered twice, or delivered although it
+//! was aborted; a version that belongs to another change; a gap that goes unnoticed.
 
 mod support;
 

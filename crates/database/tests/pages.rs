@@ -1,5 +1,5 @@
-//! Reading tables page by page, and single records. Catches: a row that is skipped or read twice at a page's border, a wrong
-//! version, a key of another type that is left out.
+//! Reading tables page by page, and single records. Catches: a row that is skipped or read twice at a page's border, a
+//! wrong version, a key of another type that is left out.
 
 mod support;
 

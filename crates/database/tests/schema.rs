@@ -1,5 +1,5 @@
-//! What is installed, and what clients can and can't do with it. Catches: an installation that is not idempotent, a client that
-//! sees or changes what belongs to another, a registration that a client forges.
+//! What is installed, and what clients can and can't do with it. Catches: an installation that is not idempotent, a
+//! client that sees or changes what belongs to another, a registration that a client forges.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Values survive the way into the database and back, in every type. Catches: a type that turns into another one, a lost digit.
+//! Values survive the way into the database and back, in every type. Catches: a type that turns into another one, a
+//! lost digit.
 
 mod support;
 

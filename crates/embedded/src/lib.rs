@@ -2,8 +2,8 @@
 //! SurrealDB's own server, inside our binary.
 //!
 //! The binary that wants to offer it calls [`run_command_line`] when it was started under the name [`COMMAND`], as
-//! BusyBox does. [`Server`] starts such a binary a second time, under that name, as a child process: so there is one file
-//! to install, and still a database that can be killed, and can't take its owner down with it.
+//! BusyBox does. [`Server`] starts such a binary a second time, under that name, as a child process: so there is one
+//! file to install, and still a database that can be killed, and can't take its owner down with it.
 //!
 //! The engine itself is behind the feature `engine`, which only that binary needs. Without it this crate is small, so
 //! that any test can start a real database:

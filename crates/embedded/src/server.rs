@@ -104,8 +104,9 @@ impl fmt::Debug for Settings {
 
 /// A running server.
 ///
-/// It is in a process group of its own, so that Ctrl-C in the terminal reaches only us, and we stop the database last. It
-/// ends with us whatever happens: dropping this kills it, and if this process is killed the kernel stops it (on Linux).
+/// It is in a process group of its own, so that Ctrl-C in the terminal reaches only us, and we stop the database last.
+/// It ends with us whatever happens: dropping this kills it, and if this process is killed the kernel stops it (on
+/// Linux).
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -124,7 +125,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::PortInUse`] before anything is started; [`Error::Exited`] and [`Error::NotReady`] with the end of its log.
+    /// [`Error::PortInUse`] before anything is started; [`Error::Exited`] and [`Error::NotReady`] with the end of its
+    /// log.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         // Somebody may take a free port between the moment it is found and the moment the server listens on it.
         const ATTEMPTS: u32 = 3;

@@ -1,7 +1,7 @@
 //! The content hash: equal for equal content, whatever the order in which the content came about.
 //!
-//! It is the sum, modulo 2^128, of one hash per entry. So a change costs O(1): take the old entry's hash off, add the new
-//! one's. The hash of an entry is the first 16 bytes of BLAKE3, because stored hashes are compared across versions,
+//! It is the sum, modulo 2^128, of one hash per entry. So a change costs O(1): take the old entry's hash off, add the
+//! new one's. The hash of an entry is the first 16 bytes of BLAKE3, because stored hashes are compared across versions,
 //! machines and programming languages: BLAKE3 is specified byte for byte, widely implemented, and two rows can't be
 //! crafted to look alike. Hashes of `std` and of the fast hash maps promise none of this.
 
@@ -97,8 +97,8 @@ impl<'de> Deserialize<'de> for ContentHash {
 
 /// Hashes one entry that is fed piece by piece, as the engine's `hash_identity` does.
 ///
-/// Integers are fed as little-endian bytes of their own width on every machine (`usize` as 64 bits), unlike with `Hasher`'s
-/// default methods.
+/// Integers are fed as little-endian bytes of their own width on every machine (`usize` as 64 bits), unlike with
+/// `Hasher`'s default methods.
 #[derive(Clone, Debug, Default)]
 pub struct EntryHasher(blake3::Hasher);
 

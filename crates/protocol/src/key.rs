@@ -10,8 +10,8 @@ const MAX_LENGTH: usize = 256;
 
 /// The key of a view's record: `incantation:abc`, `query:abc`, `_00_query:abc` and `abc` are all the view `abc`.
 ///
-/// The key is always a string for the database, also where it consists of digits. A key may be escaped as SurrealQL escapes
-/// it (`` query:`a b` ``, `query:⟨a b⟩`), and is held unescaped.
+/// The key is always a string for the database, also where it consists of digits. A key may be escaped as SurrealQL
+/// escapes it (`` query:`a b` ``, `query:⟨a b⟩`), and is held unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewKey(String);
 

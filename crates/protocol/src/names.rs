@@ -24,7 +24,8 @@ impl Names {
     /// Names under a prefix such as `_00_` or `_spooky_`.
     ///
     /// # Errors
-    /// The prefix must begin with an underscore, so that no table of an application is taken for a system table by accident.
+    /// The prefix must begin with an underscore, so that no table of an application is taken for a system table by
+    /// accident.
     pub fn new(prefix: &str) -> Result<Self, NamesError> {
         let is_plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_plain || !prefix.starts_with('_') || prefix.len() < 2 {
@@ -54,8 +55,8 @@ impl Names {
 
     /// The edges of one user's views in `dedicated` mode.
     ///
-    /// `key` is the user's record key as SurrealQL writes it, so that `user:1` and `` user:`1` `` have tables of their own;
-    /// users of a table that is not called `user` are told apart by a colon, which no unescaped key contains.
+    /// `key` is the user's record key as SurrealQL writes it, so that `user:1` and `` user:`1` `` have tables of their
+    /// own; users of a table that is not called `user` are told apart by a colon, which no unescaped key contains.
     pub fn list_ref_user(&self, table: &str, key: &str) -> String {
         if table == "user" {
             self.with(&format!("list_ref_user_{key}"))

@@ -17,7 +17,8 @@ pub struct RegisterRequest {
     pub surql: String,
     #[serde(alias = "client_id")]
     pub client_id: String,
-    /// How long the view lives after the last sign of life, as SurrealQL writes a duration. See [`RegisterRequest::ttl`].
+    /// How long the view lives after the last sign of life, as SurrealQL writes a duration. See
+    /// [`RegisterRequest::ttl`].
     pub ttl: String,
     /// What the query sees as `$name`.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Params::is_empty")]
@@ -120,8 +121,8 @@ pub struct IngestRequest {
     /// The record after the change, or before it for a `DELETE`. May hold the record's version as `_00_rv`.
     #[serde(default, deserialize_with = "null_as_default")]
     pub record: Map<String, Value>,
-    /// The same record with all of SurrealDB's types: CBOR as `encoding::cbor::encode` writes it, in base64. Sent by the
-    /// events that Sp00ky installs; it wins over `record`.
+    /// The same record with all of SurrealDB's types: CBOR as `encoding::cbor::encode` writes it, in base64. Sent by
+    /// the events that Sp00ky installs; it wins over `record`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }

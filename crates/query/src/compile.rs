@@ -24,8 +24,8 @@ pub struct Query {
 
 /// Compiles the only statement of a text, which must be a SELECT.
 ///
-/// Parameters are folded into the plan like constants; the statement may use only those that are given. Queries that differ in
-/// nothing but constants, parameters, and harmless ways of spelling compile to equal templates.
+/// Parameters are folded into the plan like constants; the statement may use only those that are given. Queries that
+/// differ in nothing but constants, parameters, and harmless ways of spelling compile to equal templates.
 pub fn compile(text: &str, parameters: &Object) -> Result<Query, Error> {
     let statements = syntax::statements(text)?;
     let query = syntax::only_statement(statements).and_then(|statement| match statement {

@@ -1,7 +1,7 @@
 //! SurrealQL text to circuit plan.
 //!
-//! This is the only crate that knows SurrealDB's parsers and its function library; the circuit receives the scalar functions it
-//! needs behind its own [`circuit::Library`] trait.
+//! This is the only crate that knows SurrealDB's parsers and its function library; the circuit receives the scalar
+//! functions it needs behind its own [`circuit::Library`] trait.
 //!
 //! Two parsers of SurrealDB are at work, and they are not interchangeable:
 //!
@@ -11,8 +11,8 @@
 //!   more tightly than `AND`, for one). It is asked only after a query was refused, and only *where* the refused
 //!   construct stands.
 //!
-//! Nothing that is not understood passes: a construct is either compiled to exactly what SurrealDB would do, or refused with its
-//! position and the reason.
+//! Nothing that is not understood passes: a construct is either compiled to exactly what SurrealDB would do, or refused
+//! with its position and the reason.
 
 // The parsers are deeply nested futures.
 #![recursion_limit = "512"]

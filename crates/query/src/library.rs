@@ -28,8 +28,8 @@ impl Library for SurrealLibrary {
     }
 }
 
-/// Geometry algorithms have assertions that a degenerate shape, such as an empty line, can break. SurrealDB has no answer for
-/// such a row either; it must not end the engine that evaluates it.
+/// Geometry algorithms have assertions that a degenerate shape, such as an empty line, can break. SurrealDB has no
+/// answer for such a row either; it must not end the engine that evaluates it.
 fn holds(relation: impl FnOnce() -> bool) -> bool {
     catch_unwind(AssertUnwindSafe(relation)).unwrap_or(false)
 }

@@ -1,8 +1,8 @@
 //! Where in a text a refused construct stands.
 //!
 //! Runs only after a refusal. The parser used here knows positions, but not reliably what a text means (see the crate's
-//! documentation), so the search is for the first node of the refused kind, and it may find none: then the error points to
-//! the statement as a whole.
+//! documentation), so the search is for the first node of the refused kind, and it may find none: then the error points
+//! to the statement as a whole.
 
 /// A span as a range of bytes. Its type is of a crate that is not for others, so it has no name here.
 macro_rules! range {
@@ -172,7 +172,8 @@ impl Locator<'_> {
         }
     }
 
-    /// A path is a node for each of its steps, the last one outermost. Paths may be of any length, so this must not recurse.
+    /// A path is a node for each of its steps, the last one outermost. Paths may be of any length, so this must not
+    /// recurse.
     fn search_in_path(&self, last: NodeId<IdiomExpr>, anchor: &Anchor) -> Option<Range<usize>> {
         let steps = self.steps_of(last);
         if let Some(step) = steps.iter().find(|step| self.is_match(&Expr::Idiom(**step), anchor)) {

@@ -16,7 +16,8 @@ use crate::refusal::{Anchor, Construct, Refusal};
 
 /// Collects the columns and slots of one query while its expressions are lowered.
 ///
-/// Every constant gets a slot of its own, also when two are the same value: the template must not depend on the constants.
+/// Every constant gets a slot of its own, also when two are the same value: the template must not depend on the
+/// constants.
 #[derive(Debug)]
 pub(crate) struct Lowering<'a> {
     parameters: &'a Object,
@@ -363,8 +364,8 @@ fn combine(whole: &surreal::Expr, operator: &BinaryOperator, left: Value, right:
     converted(&result)
 }
 
-/// One spelling for what means the same: a constant on the left goes to the right, and chains of `&&` and of `||` lean to
-/// the left, whatever the parentheses.
+/// One spelling for what means the same: a constant on the left goes to the right, and chains of `&&` and of `||` lean
+/// to the left, whatever the parentheses.
 fn normalised(operator: Operator, left: Expr, right: Expr) -> Expr {
     if matches!(operator, Operator::And | Operator::Or) {
         // Both operators are associative, also as values.

@@ -9,8 +9,8 @@ use crate::lower::Lowering;
 use crate::refusal::{Anchor, Refusal};
 use crate::syntax;
 
-/// Reads a constant: a literal of any type such as `user:123`, `d'2026-01-01T00:00:00Z'` or `{ tags: ['a', 2dec] }`, of which
-/// JSON is a part. Expressions of constants are folded, so `1d - 2h` is one too.
+/// Reads a constant: a literal of any type such as `user:123`, `d'2026-01-01T00:00:00Z'` or `{ tags: ['a', 2dec] }`, of
+/// which JSON is a part. Expressions of constants are folded, so `1d - 2h` is one too.
 pub fn parse_value(text: &str) -> Result<Value, Error> {
     let expr = syntax::expression(text)?;
     let no_parameters: Object = [].into_iter().collect();

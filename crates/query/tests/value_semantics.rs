@@ -67,7 +67,8 @@ proptest! {
         prop_assert_eq!(a.cmp(&b), surreal(&a).cmp(&surreal(&b)), "{:?} against {:?}", a, b);
     }
 
-    /// Catches numbers that no sorted structure could hold: across floats and decimals the order is defined by approximation.
+    /// Catches numbers that no sorted structure could hold: across floats and decimals the order is defined by
+    /// approximation.
     #[test]
     fn order_is_transitive(a in number(), b in number(), seed in any::<u64>()) {
         let mut seed = seed;

@@ -14,8 +14,8 @@ pub(crate) fn start(level: Level) -> Result<(), Error> {
         Ok(wanted) if !wanted.is_empty() => wanted,
         _ => {
             let ours = ["spky", "ssp", "database", "query", "circuit", "protocol", "config", "embedded"];
-            // The SDK complains when a request or a live query is given up, as happens at every end of ours. What matters of
-            // its errors it answers to whoever asked.
+            // The SDK complains when a request or a live query is given up, as happens at every end of ours. What
+            // matters of its errors it answers to whoever asked.
             let others = "warn,surrealdb::method::live=error,surrealdb::engine::remote::ws=off".to_owned();
             ours.iter().fold(others, |filter, name| format!("{filter},{name}={level}"))
         }

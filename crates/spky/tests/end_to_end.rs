@@ -1,5 +1,5 @@
-//! The whole way, as a newcomer walks it: start the binary, write with a plain SurrealDB client, follow the edges with a plain LIVE
-//! SELECT, and stop it with a signal.
+//! The whole way, as a newcomer walks it: start the binary, write with a plain SurrealDB client, follow the edges with
+//! a plain LIVE SELECT, and stop it with a signal.
 
 mod support;
 

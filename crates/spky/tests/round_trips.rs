@@ -1,5 +1,5 @@
-//! Requests on the wire: one change costs at most one round trip to the database, whatever the number of views; one registration
-//! costs two. Counted where nothing can hide: in a proxy between the sidecar and the database.
+//! Requests on the wire: one change costs at most one round trip to the database, whatever the number of views; one
+//! registration costs two. Counted where nothing can hide: in a proxy between the sidecar and the database.
 
 mod support;
 
@@ -84,7 +84,8 @@ async fn proxy(target: SocketAddr) -> (SocketAddr, Arc<AtomicU64>) {
     (address, requests)
 }
 
-/// Forwards the handshake and then frames (RFC 6455, section 5.2), and counts those that begin a text or binary message.
+/// Forwards the handshake and then frames (RFC 6455, section 5.2), and counts those that begin a text or binary
+/// message.
 async fn forward(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),

@@ -1,4 +1,5 @@
-//! A signed-in user registers a view from inside SurrealDB, and follows the edges in the table that only this user may read.
+//! A signed-in user registers a view from inside SurrealDB, and follows the edges in the table that only this user may
+//! read.
 
 mod support;
 

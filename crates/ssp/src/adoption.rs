@@ -1,8 +1,9 @@
 //! Tables that come into being while we run.
 //!
-//! A record makes its table, where nothing forbids it, and such a table has no changefeed: nothing tells of it. So tables are looked for
-//! now and then, and when a view asks for one that is not known. Reading a table must not overtake the feed: a page that is
-//! older than a change must not be applied after it. Therefore whoever follows the feed does it, between two batches.
+//! A record makes its table, where nothing forbids it, and such a table has no changefeed: nothing tells of it. So
+//! tables are looked for now and then, and when a view asks for one that is not known. Reading a table must not
+//! overtake the feed: a page that is older than a change must not be applied after it. Therefore whoever follows the
+//! feed does it, between two batches.
 
 use std::collections::HashSet;
 use std::sync::{Arc, RwLock};

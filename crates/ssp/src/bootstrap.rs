@@ -1,8 +1,8 @@
 //! From an empty engine to one that agrees with the database.
 //!
-//! First the feed's position is taken, then the tables are read page by page while others write to them, then the feed is followed
-//! from that position: what changed while reading comes again and ends in the committed state. Views that an earlier process left are
-//! taken up last, and of their edges only those that differ are written.
+//! First the feed's position is taken, then the tables are read page by page while others write to them, then the feed
+//! is followed from that position: what changed while reading comes again and ends in the committed state. Views that
+//! an earlier process left are taken up last, and of their edges only those that differ are written.
 
 use std::sync::Arc;
 
@@ -82,8 +82,8 @@ impl Loader {
         self.adopt(&fresh.map(|table| table.name.as_str()).collect::<Vec<_>>()).await
     }
 
-    /// Installs the capture by feed on tables that lack it, and answers these. By push it takes an address and a secret that only
-    /// whoever runs `spky apply` can name.
+    /// Installs the capture by feed on tables that lack it, and answers these. By push it takes an address and a secret
+    /// that only whoever runs `spky apply` can name.
     async fn capture(&self, tables: &[&str]) -> Result<Vec<String>, Error> {
         let application: Vec<&str> =
             tables.iter().copied().filter(|table| !self.settings.names.is_system(table)).collect();
@@ -156,8 +156,8 @@ impl Loader {
     }
 }
 
-/// Compiles a stored query again. A parameter that was `NONE` is not stored, and the query compiled when it was registered: so what is
-/// missing now was `NONE`.
+/// Compiles a stored query again. A parameter that was `NONE` is not stored, and the query compiled when it was
+/// registered: so what is missing now was `NONE`.
 fn recompile(row: &QueryRow) -> Result<Query, Error> {
     let mut params = row.params.clone();
     loop {

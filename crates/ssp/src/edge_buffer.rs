@@ -37,7 +37,8 @@ struct Pending {
     version: Option<u64>,
 }
 
-/// The net effect of all operations since the last write: at most one operation an edge, and the last digest of each view.
+/// The net effect of all operations since the last write: at most one operation an edge, and the last digest of each
+/// view.
 #[derive(Debug, Default)]
 pub(crate) struct EdgeBuffer {
     edges: HashMap<EdgeKey, Pending>,

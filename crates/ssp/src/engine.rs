@@ -1,7 +1,7 @@
 //! The owner of the circuit.
 //!
-//! One thread, which nobody shares anything with: what it is to do comes as messages, and what has come while it worked is its next
-//! batch. It turns the circuit's deltas into operations on edges and hands these to the writer.
+//! One thread, which nobody shares anything with: what it is to do comes as messages, and what has come while it worked
+//! is its next batch. It turns the circuit's deltas into operations on edges and hands these to the writer.
 
 use std::sync::Arc;
 

@@ -15,8 +15,8 @@ use crate::error::Error;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Follows the feed until the engine is gone, and takes in new tables between two batches. An outage of the database is waited out;
-/// where changes are lost for good, the tables are read again.
+/// Follows the feed until the engine is gone, and takes in new tables between two batches. An outage of the database is
+/// waited out; where changes are lost for good, the tables are read again.
 ///
 /// # Errors
 /// If the feed fails in a way that waiting does not mend.

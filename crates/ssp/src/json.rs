@@ -3,7 +3,8 @@
 use circuit::{RecordId, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// The JSON of a value. What JSON has no type for becomes SurrealQL's text of it: record ids, datetimes, durations, decimals.
+/// The JSON of a value. What JSON has no type for becomes SurrealQL's text of it: record ids, datetimes, durations,
+/// decimals.
 pub(crate) fn to_json(value: &Value) -> Json {
     match value {
         Value::None | Value::Null => Json::Null,

@@ -7,9 +7,9 @@
 //! feed.rs     engine.rs  edge_buffer.rs  writer.rs
 //! ```
 //!
-//! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What has queued
-//! up while it worked is its next batch; what has queued up while the writer wrote is the writer's. A slow database therefore
-//! slows capture, and nothing grows without bound.
+//! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What
+//! has queued up while it worked is its next batch; what has queued up while the writer wrote is the writer's. A slow
+//! database therefore slows capture, and nothing grows without bound.
 
 mod adoption;
 mod bootstrap;

@@ -1,8 +1,9 @@
 //! Changes that were announced and are not visible yet.
 //!
-//! SurrealDB runs the event that pushes a change inside the writing transaction: the change may become visible a moment later, or never,
-//! because the transaction is aborted or loses a conflict. The record is read again with growing pauses until its version has been
-//! reached, by this transaction or by the one that won; what is read is committed, whatever it is.
+//! SurrealDB runs the event that pushes a change inside the writing transaction: the change may become visible a moment
+//! later, or never, because the transaction is aborted or loses a conflict. The record is read again with growing
+//! pauses until its version has been reached, by this transaction or by the one that won; what is read is committed,
+//! whatever it is.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use crate::command::{Command, EngineSender};
 
-/// How long a transaction may take to commit after it announced a change. A later announcement of the same record starts anew.
+/// How long a transaction may take to commit after it announced a change. A later announcement of the same record
+/// starts anew.
 const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -34,15 +36,16 @@ impl Unsettled {
         Unsettled { id: change.id.clone(), version: change.version, exists, deadline: Instant::now() + PATIENCE }
     }
 
-    /// Whether the version has been reached. A record that does not exist counts as version 1, like one whose creation announced
-    /// itself as version 1: the two are told apart by their content.
+    /// Whether the version has been reached. A record that does not exist counts as version 1, like one whose creation
+    /// announced itself as version 1: the two are told apart by their content.
     pub(crate) fn is_settled_by(&self, visible: &Change) -> bool {
         let is_missing = self.exists && visible.content.is_none();
         visible.version > self.version || (visible.version == self.version && !is_missing)
     }
 }
 
-/// Reads unsettled records again until each has reached its version or its time is over. One request a round, whatever their number.
+/// Reads unsettled records again until each has reached its version or its time is over. One request a round, whatever
+/// their number.
 pub(crate) async fn settle(database: Database, engine: EngineSender, mut arriving: mpsc::UnboundedReceiver<Unsettled>) {
     let mut open: Vec<Unsettled> = Vec::new();
     let mut pause = FIRST_PAUSE;

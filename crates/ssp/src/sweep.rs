@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::command::{Command, EngineSender};
 
-/// Looks for expired views at an interval, and removes them. The database decides in one statement whether a view is still expired
-/// when it is removed, so a sign of life that comes in between keeps it.
+/// Looks for expired views at an interval, and removes them. The database decides in one statement whether a view is
+/// still expired when it is removed, so a sign of life that comes in between keeps it.
 pub(crate) async fn run(database: Database, engine: EngineSender, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

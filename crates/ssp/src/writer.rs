@@ -1,8 +1,8 @@
 //! The writer: what waits in the edge buffer goes into the database, one transaction a window.
 //!
-//! Orders come in order and are carried out in order. A window begins with the first edge and ends after the throttle, when the
-//! buffer is full, or when somebody waits for the result. A transaction that fails is tried again with growing pauses and never
-//! dropped; meanwhile orders queue up, and the queue's bound slows the engine and with it the capture.
+//! Orders come in order and are carried out in order. A window begins with the first edge and ends after the throttle,
+//! when the buffer is full, or when somebody waits for the result. A transaction that fails is tried again with growing
+//! pauses and never dropped; meanwhile orders queue up, and the queue's bound slows the engine and with it the capture.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,8 +181,8 @@ impl Writer {
         }
     }
 
-    /// Tells the engine how a speculation ended. From a task of its own: the engine may be waiting for room in the queue of orders,
-    /// and must not be waited for.
+    /// Tells the engine how a speculation ended. From a task of its own: the engine may be waiting for room in the
+    /// queue of orders, and must not be waited for.
     fn settle(&self, number: u64, corrections: Vec<Change>) {
         let engine = self.engine.clone();
         tokio::spawn(async move {

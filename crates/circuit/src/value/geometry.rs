@@ -56,7 +56,8 @@ impl Geometry {
         ordering.unwrap_or(Ordering::Equal)
     }
 
-    /// The field of this geometry seen as a GeoJSON object: `type`, `coordinates` or `geometries`; `NONE` for any other.
+    /// The field of this geometry seen as a GeoJSON object: `type`, `coordinates` or `geometries`; `NONE` for any
+    /// other.
     pub fn field(&self, name: &str) -> Value {
         match (name, self) {
             ("type", _) => Value::from(self.type_name()),
@@ -87,7 +88,8 @@ impl Geometry {
         }
     }
 
-    /// Whether both are of the same kind and have the same coordinates, bit by bit: `0.0` is not `-0.0`, and `NaN` is itself.
+    /// Whether both are of the same kind and have the same coordinates, bit by bit: `0.0` is not `-0.0`, and `NaN` is
+    /// itself.
     pub(super) fn is_identical(&self, other: &Geometry) -> bool {
         match (self, other) {
             (Geometry::Point(a), Geometry::Point(b)) => are_identical_points(a, b),

@@ -1,7 +1,7 @@
 //! Identity of values: same type, same bits.
 //!
-//! This is the relation by which records are addressed, bindings are shared, and unchanged content is recognised. It is finer
-//! than SurrealDB's `==`, and unlike that it is an equivalence relation which a hash can follow.
+//! This is the relation by which records are addressed, bindings are shared, and unchanged content is recognised. It is
+//! finer than SurrealDB's `==`, and unlike that it is an equivalence relation which a hash can follow.
 
 use std::hash::Hasher;
 use std::ops::Bound;

@@ -10,8 +10,8 @@ use super::{Key, RecordId, Value};
 
 /// A set of named values, sorted by name.
 ///
-/// The names are a separate allocation (the *shape*), which an [`Interner`] makes common to all objects with the same names:
-/// a row then costs its values and two pointers.
+/// The names are a separate allocation (the *shape*), which an [`Interner`] makes common to all objects with the same
+/// names: a row then costs its values and two pointers.
 #[derive(Clone, Debug)]
 pub struct Object {
     names: Arc<[Arc<str>]>,

@@ -9,8 +9,8 @@ use super::{Object, Value, identity};
 
 /// The address of a record.
 ///
-/// The derived equality is SurrealDB's `==` on record ids, under which `t:[1]` equals `t:[1.0]`, although they address two
-/// records. Where records are told apart, [`RecordId::is_same_record`] decides.
+/// The derived equality is SurrealDB's `==` on record ids, under which `t:[1]` equals `t:[1.0]`, although they address
+/// two records. Where records are told apart, [`RecordId::is_same_record`] decides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId {
     pub table: Arc<str>,

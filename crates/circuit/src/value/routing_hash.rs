@@ -1,9 +1,9 @@
 //! A hash under which equal values meet.
 //!
-//! Routing finds the views that a row may belong to, and the rows that a new view may contain, by hash. A candidate is always
-//! checked with the whole predicate, so a collision costs time and nothing else; but two values for which `a = b` holds must
-//! never be kept apart. SurrealDB's `=` is wider than identity (`1 = 1.0 = 1dec`) and, between floats and decimals,
-//! approximate; the hash therefore only takes in what all equal values have in common.
+//! Routing finds the views that a row may belong to, and the rows that a new view may contain, by hash. A candidate is
+//! always checked with the whole predicate, so a collision costs time and nothing else; but two values for which `a =
+//! b` holds must never be kept apart. SurrealDB's `=` is wider than identity (`1 = 1.0 = 1dec`) and, between floats and
+//! decimals, approximate; the hash therefore only takes in what all equal values have in common.
 
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Bound;

@@ -92,8 +92,8 @@ pub struct Feed {
 impl Feed {
     /// Proves that changefeeds work by writing a record and finding it in the feed. Two requests.
     ///
-    /// Take the probe before reading the tables, then open the feed with its cursor: what is written in between comes twice, and
-    /// nothing is missed.
+    /// Take the probe before reading the tables, then open the feed with its cursor: what is written in between comes
+    /// twice, and nothing is missed.
     ///
     /// # Errors
     /// [`Error::Changefeed`] if the write does not come back.
@@ -131,11 +131,12 @@ impl Feed {
 
     /// Begins at a cursor: that of a [`Probe`], or of the last [`FeedBatch`] of an earlier feed.
     ///
-    /// Sets from up to [`SETTLE`] before the cursor are delivered, too, because one of them may have become visible after the
-    /// cursor was taken. Applying them in order again is harmless.
+    /// Sets from up to [`SETTLE`] before the cursor are delivered, too, because one of them may have become visible
+    /// after the cursor was taken. Applying them in order again is harmless.
     ///
     /// # Errors
-    /// [`Error::Gap`] if the changefeed does not reach back that far, or if the database is not the one that the cursor is of.
+    /// [`Error::Gap`] if the changefeed does not reach back that far, or if the database is not the one that the cursor
+    /// is of.
     pub async fn open(db: Database, start: Probe) -> Result<Feed> {
         let feed = Feed {
             bell: Bell::new(db.clone()),
@@ -154,11 +155,13 @@ impl Feed {
     /// The next change sets, as soon as there are some. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// After a retryable error, call again: nothing was skipped. After [`Error::Gap`] and [`Error::ChangeSetTooLarge`], probe,
-    /// read the tables again, and open a new feed; as a feed looks back for [`SETTLE`], it may meet the same set that long.
+    /// After a retryable error, call again: nothing was skipped. After [`Error::Gap`] and [`Error::ChangeSetTooLarge`],
+    /// probe, read the tables again, and open a new feed; as a feed looks back for [`SETTLE`], it may meet the same set
+    /// that long.
     pub async fn next(&mut self) -> Result<FeedBatch> {
         loop {
-            // Where the subscription was lost, notifications may be, and the server may have come back with another database.
+            // Where the subscription was lost, notifications may be, and the server may have come back with another
+            // database.
             self.is_doubtful |= self.bell.has_been_mended().await;
             if self.is_doubtful {
                 self.check_reach(self.order.cursor()).await?;

@@ -48,7 +48,8 @@ impl Order {
         if is_clock(self.cursor) { self.cursor.saturating_sub(span(OVERLAP)).max(self.settled) } else { self.cursor }
     }
 
-    /// Picks the sets that have not been delivered yet out of what was read, oldest first, at a moment of the server's clock.
+    /// Picks the sets that have not been delivered yet out of what was read, oldest first, at a moment of the server's
+    /// clock.
     pub(super) fn accept(&mut self, sets: Vec<Decoded>, now: u64) -> Vec<ChangeSet> {
         let settled = stamp_of(now).saturating_sub(span(SETTLE));
         let mut fresh = Vec::new();

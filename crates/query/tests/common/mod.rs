@@ -12,7 +12,8 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use uuid::Uuid;
 
-/// A number of cases that `PROPTEST_CASES` overrides. A failure prints its shrunk input, which becomes a test of its own.
+/// A number of cases that `PROPTEST_CASES` overrides. A failure prints its shrunk input, which becomes a test of its
+/// own.
 pub fn config(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };

@@ -1,7 +1,7 @@
 //! The demo: one day of departures from New York, replayed as live data.
 //!
-//! `data` reads the day, `timeline` makes events of it, and this file writes them to the database when they are due, as any
-//! application would: through SurrealDB's SDK, with bound parameters.
+//! `data` reads the day, `timeline` makes events of it, and this file writes them to the database when they are due, as
+//! any application would: through SurrealDB's SDK, with bound parameters.
 
 mod data;
 mod timeline;

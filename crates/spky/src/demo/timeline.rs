@@ -8,7 +8,8 @@
 //! "scheduled"  delay is known   delay is known
 //! ```
 //!
-//! Delays below 15 minutes show only at the departure. A flight that never left is cancelled half an hour before its time.
+//! Delays below 15 minutes show only at the departure. A flight that never left is cancelled half an hour before its
+//! time.
 
 use chrono::{DateTime, Duration, Utc};
 use surrealdb::types::{Object, Value};

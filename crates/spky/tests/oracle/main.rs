@@ -1,8 +1,8 @@
 //! The oracle: after any writes, every view's edges are what SurrealDB itself answers to the view's query.
 //!
-//! Real parts only: the embedded server in a process of its own, the sidecar with its HTTP interface, a plain client that
-//! writes. Everything that is random comes from a seed; a mismatch is shrunk to the fewest writes that show it, and printed so
-//! that it can be added to the regressions below.
+//! Real parts only: the embedded server in a process of its own, the sidecar with its HTTP interface, a plain client
+//! that writes. Everything that is random comes from a seed; a mismatch is shrunk to the fewest writes that show it,
+//! and printed so that it can be added to the regressions below.
 //!
 //! `SPKY_ORACLE_ROUNDS` and `SPKY_ORACLE_SEED` make it longer and different.
 

@@ -40,7 +40,8 @@ pub fn round(random: &mut Random) -> Vec<Write> {
         .collect()
 }
 
-/// Twenty writers update one record at once: most of them lose and are told so, and some win. Answers how many there were.
+/// Twenty writers update one record at once: most of them lose and are told so, and some win. Answers how many there
+/// were.
 pub async fn fight(world: &World, random: &mut Random) -> usize {
     let id = random.below(THREADS);
     let writers = (0..20).map(|number| {

@@ -200,8 +200,8 @@ impl World {
         self.run(&format!("RETURN {text}")).await.swap_remove(0)
     }
 
-    /// Waits until everything that has been committed before this call has reached the edges: a write of our own, which comes after
-    /// it in every queue, has.
+    /// Waits until everything that has been committed before this call has reached the edges: a write of our own, which
+    /// comes after it in every queue, has.
     pub async fn quiet(&self) {
         let wanted = self.value("(UPSERT ONLY barrier:b SET n = rand::int() RETURN VALUE n)").await;
         let started = Instant::now();

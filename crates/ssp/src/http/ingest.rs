@@ -9,7 +9,8 @@ use super::{Body, Context, Failure};
 use crate::command::{Command, Speculation};
 use crate::json;
 
-/// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms it.
+/// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms
+/// it.
 pub(super) async fn ingest(
     State(context): State<Context>,
     Body(request): Body<IngestRequest>,

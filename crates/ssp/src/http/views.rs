@@ -15,7 +15,8 @@ use crate::command::{Command, Done};
 use crate::json;
 use crate::view::View;
 
-/// Registers a view, or refreshes or replaces the one with this id. Answers its first result when the edges of it are written.
+/// Registers a view, or refreshes or replaces the one with this id. Answers its first result when the edges of it are
+/// written.
 pub(super) async fn register(
     State(context): State<Context>,
     Body(request): Body<RegisterRequest>,
