@@ -127,6 +127,32 @@ async fn ingests(world: &World) {
     }
 }
 
+/// A view whose time to live passes is removed with its edges; a sign of life keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_expire_unless_they_live() {
+    let stage = stage().await;
+    let mut world = World::start(&stage, "expiry", Capture::Feed, SCHEMA).await;
+    world.settings.ttl_sweep = Duration::from_millis(200);
+    let world = world.restart().await;
+    for id in ["short", "kept"] {
+        let view = json!({ "id": id, "surql": "SELECT * FROM thread", "clientId": "test", "ttl": "1s" });
+        assert_eq!(world.post("/view/register", &view).await.0, 200);
+    }
+    for _ in 0..8 {
+        world.run("UPDATE _00_query:kept SET lastActiveAt = time::now()").await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!(world.edges("short").await, []);
+    assert_eq!(world.edges("kept").await.len(), 3);
+    assert_eq!(get(&world, "/info").await.1[0]["views"], 1);
+    world.run("CREATE thread:4 SET status = 'open'").await;
+    world.run("UPDATE _00_query:kept SET lastActiveAt = time::now()").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.edges("short").await, []);
+    assert_eq!(world.edges("kept").await.len(), 4);
+    world.ssp.stop().await.expect("the sidecar stops");
+}
+
 async fn get(world: &World, path: &str) -> (u16, Json) {
     let answer = reqwest::Client::new().get(world.url(path)).bearer_auth(SECRET).send().await;
     let answer = answer.expect("the sidecar answers");

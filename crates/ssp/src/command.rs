@@ -44,6 +44,12 @@ pub(crate) enum Command {
         key: ViewKey,
         reply: oneshot::Sender<Option<Done>>,
     },
+    /// The view's row has expired and is gone. If the view has another generation by now, it has been registered again, and the
+    /// order to write that is on its way.
+    Expired {
+        key: ViewKey,
+        generation: u64,
+    },
     Describe(oneshot::Sender<Description>),
 }
 
@@ -94,6 +100,8 @@ pub(crate) enum Order {
         view: Arc<View>,
         done: Finish,
     },
+    /// Removes views whose time to live has passed.
+    Expire,
     /// Writes everything that waits.
     Flush(oneshot::Sender<()>),
 }

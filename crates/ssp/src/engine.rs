@@ -22,6 +22,8 @@ const BATCH: usize = 4_096;
 pub(crate) struct Engine {
     circuit: Circuit,
     views: Views,
+    /// How many registrations there have been.
+    generation: u64,
     writer: WriterSender,
     /// How many speculations there have been, and how many of them are settled.
     speculated: u64,
@@ -38,6 +40,7 @@ impl Engine {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
+            generation: 0,
             writer,
             speculated: 0,
             settled: 0,
@@ -90,6 +93,13 @@ impl Engine {
             Command::Unregister { key, reply } => {
                 let done = self.unregister(&key)?;
                 let _ = reply.send(done);
+                Ok(())
+            }
+            Command::Expired { key, generation } => {
+                if self.views.get(&key).is_some_and(|registered| registered.view.generation == generation) {
+                    tracing::info!(view = %key, "the view's time to live has passed");
+                    self.unregister(&key)?;
+                }
                 Ok(())
             }
             Command::Describe(reply) => {
@@ -148,7 +158,9 @@ impl Engine {
         Ok(())
     }
 
-    fn register(&mut self, view: View, query: Query, reply: oneshot::Sender<Initial>) -> Result<(), Closed> {
+    fn register(&mut self, mut view: View, query: Query, reply: oneshot::Sender<Initial>) -> Result<(), Closed> {
+        self.generation += 1;
+        view.generation = self.generation;
         let view = Arc::new(view);
         let result = self.circuit.register(query.plan.clone());
         let rows = self.circuit.rows(result);

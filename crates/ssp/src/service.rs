@@ -63,7 +63,7 @@ impl Service {
         let writer = tokio::spawn(writer.run(order_queue));
         let helpers = vec![
             tokio::spawn(speculation::settle(database.clone(), commands.clone(), unsettled_queue)),
-            tokio::spawn(sweep::run(database.clone(), commands.clone(), settings.ttl_sweep)),
+            tokio::spawn(sweep::run(orders.clone(), settings.ttl_sweep)),
         ];
         let (tables, missing) = Tables::new();
         let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());

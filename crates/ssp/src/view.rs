@@ -15,6 +15,8 @@ pub(crate) struct View {
     pub(crate) row: QueryRow,
     /// The table that holds the edges.
     pub(crate) edge_table: Arc<str>,
+    /// Counts registrations of this process; 0 for a view that an earlier one left.
+    pub(crate) generation: u64,
     client_id: Arc<str>,
     /// The user that the edges name, where a table is shared.
     edge_user: Option<Arc<RecordId>>,
@@ -25,6 +27,7 @@ impl View {
         let edge_user = row.auth_id.clone().filter(|_| mode == RefMode::Single).map(Arc::new);
         View {
             edge_table: database.edge_table(mode, row.auth_id.as_ref()),
+            generation: 0,
             client_id: row.client_id.as_str().into(),
             edge_user,
             row,
@@ -65,6 +68,10 @@ impl Views {
         self.by_key.len()
     }
 
+    pub(crate) fn get(&self, key: &ViewKey) -> Option<&Registered> {
+        self.by_key.get(key)
+    }
+
     /// Adds a view whose key is free.
     pub(crate) fn insert(&mut self, registered: Registered) {
         self.by_result.entry(registered.result).or_default().push(registered.view.clone());
@@ -103,6 +110,6 @@ impl View {
             ttl: std::time::Duration::from_secs(60),
             format: protocol::Format::Streaming,
         };
-        View { edge_table: "_00_list_ref".into(), client_id: "client".into(), edge_user: None, row }
+        View { edge_table: "_00_list_ref".into(), generation: 0, client_id: "client".into(), edge_user: None, row }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use circuit::{Change, SameRecord};
 use database::{Confirmed, Database, ResultInfo, WriteBatch};
-use protocol::ContentHash;
+use protocol::{ContentHash, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -39,6 +39,8 @@ pub(crate) struct Writer {
     speculation: Option<u64>,
     /// When the window that has begun is over.
     deadline: Option<Instant>,
+    /// The generation of each view that has been written by this process.
+    generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
 }
@@ -61,6 +63,7 @@ impl Writer {
             unconfirmed: Vec::new(),
             speculation: None,
             deadline: None,
+            generations: HashMap::new(),
             held: None,
         }
     }
@@ -98,9 +101,11 @@ impl Writer {
             Order::Edges(edges) => self.take_in(edges),
             Order::Register { view, edges, done } => self.register(view, edges, done).await,
             Order::Unregister { view, done } => {
+                self.generations.remove(view.key());
                 self.buffer.forget(view.key());
                 finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
             }
+            Order::Expire => self.expire().await,
             Order::Flush(done) => {
                 self.flush().await;
                 let _ = done.send(());
@@ -130,6 +135,7 @@ impl Writer {
         self.take_in(edges);
         match self.database.register_query(&view.row, self.ref_mode).await {
             Ok(()) => {
+                self.generations.insert(view.key().clone(), view.generation);
                 self.flush().await;
                 finish(done, Ok(()));
             }
@@ -138,6 +144,19 @@ impl Writer {
                 self.buffer.forget(view.key());
                 finish(done, Err(error));
             }
+        }
+    }
+
+    /// Removes expired views. The database decides in one statement whether a view is expired when it is removed, so a sign of
+    /// life that comes in between keeps it; and because registrations are written by the same task, none comes in between.
+    async fn expire(&self) {
+        let expired = match self.database.expire_queries().await {
+            Ok(expired) => expired,
+            Err(error) => return tracing::warn!(%error, "expired views could not be removed"),
+        };
+        for key in expired {
+            let generation = self.generations.get(&key).copied().unwrap_or_default();
+            self.tell(Command::Expired { key, generation });
         }
     }
 
@@ -181,13 +200,18 @@ impl Writer {
         }
     }
 
-    /// Tells the engine how a speculation ended. From a task of its own: the engine may be waiting for room in the
-    /// queue of orders, and must not be waited for.
+    /// Tells the engine how a speculation ended.
     fn settle(&self, number: u64, corrections: Vec<Change>) {
+        self.tell(Command::Settle { number, corrections });
+    }
+
+    /// Sends a message to the engine. From a task of its own: the engine may be waiting for room in the queue of orders, and
+    /// must not be waited for.
+    fn tell(&self, command: Command) {
         let engine = self.engine.clone();
         tokio::spawn(async move {
             // A closed engine means that the service is stopping.
-            let _ = engine.send(Command::Settle { number, corrections }).await;
+            let _ = engine.send(command).await;
         });
     }
 
