@@ -40,7 +40,7 @@ pub fn body(row: u64) -> String {
     format!("The body of thread {row}, which is some words long as bodies are.")
 }
 
-/// A row of 8 fields, 238 bytes of JSON.
+/// A row of 8 fields, 242 bytes of JSON.
 pub fn thread(id: &RecordId, by: u64, version: u64) -> Object {
     let row = match id.key {
         circuit::Key::Int(row) => row as u64,
