@@ -4,27 +4,16 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
-use support::client;
+use support::{Guard, client};
 use surrealdb::Notification;
 use surrealdb::types::{Action, ToSql, Value};
-
-/// A child process that does not outlive a failing test.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It has ended already where the test succeeded.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edges_follow_the_writes_of_a_plain_client() {

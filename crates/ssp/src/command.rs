@@ -16,6 +16,8 @@ use crate::view::View;
 pub(crate) enum Command {
     /// Committed changes, in commit order. Changes that the engine knows already may come again.
     Commit(Vec<Change>),
+    /// The committed state of records that were announced, as it was read. Another read may have been overtaken by this one.
+    Reread(Vec<Change>),
     /// The table has been read from end to end, and these are all the rows it has: others are gone.
     Loaded {
         table: Arc<str>,

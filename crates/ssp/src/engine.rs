@@ -28,6 +28,8 @@ pub(crate) struct Engine {
     /// How many speculations there have been, and how many of them are settled.
     speculated: u64,
     settled: u64,
+    /// The newest version that was read of each record with an open speculation.
+    reread: HashMap<SameRecord, u64>,
     /// Registrations that wait until nothing is speculation any more, so that no answer rests on it.
     waiting: Vec<Command>,
 }
@@ -44,6 +46,7 @@ impl Engine {
             writer,
             speculated: 0,
             settled: 0,
+            reread: HashMap::new(),
             waiting: Vec::new(),
         }
     }
@@ -76,6 +79,10 @@ impl Engine {
     fn carry_out(&mut self, command: Command) -> Result<(), Closed> {
         match command {
             Command::Commit(changes) => self.commit(changes),
+            Command::Reread(records) => {
+                let records = self.not_outdated(records);
+                self.commit(records)
+            }
             Command::Loaded { table, rows } => self.remove_others(&table, rows),
             Command::Speculate(speculations) => self.speculate(speculations),
             Command::Settle { number, corrections } => self.settle(number, corrections),
@@ -146,16 +153,32 @@ impl Engine {
 
     fn settle(&mut self, number: u64, corrections: Vec<Change>) -> Result<(), Closed> {
         self.settled = self.settled.max(number);
+        let corrections = self.not_outdated(corrections);
         let step = self.circuit.step(corrections);
         let mut edges = self.edges(&step);
         edges.answers = Some(number);
         self.order(Order::Edges(edges))?;
         if self.settled == self.speculated {
+            self.reread.clear();
             for command in std::mem::take(&mut self.waiting) {
                 self.carry_out(command)?;
             }
         }
         Ok(())
+    }
+
+    /// Drops what was read before something that is known already: two readers do not answer in the order in which they read.
+    fn not_outdated(&mut self, mut read: Vec<Change>) -> Vec<Change> {
+        read.retain(|change| {
+            // A record that never was counts as version 1 too; it is older than one that was created.
+            let never_was = change.content.is_none() && change.version <= database::FIRST_VERSION;
+            let version = if never_was { 0 } else { change.version };
+            let known = self.reread.entry(change.id.clone().into()).or_default();
+            let is_new = version >= *known;
+            *known = version.max(*known);
+            is_new
+        });
+        read
     }
 
     fn register(&mut self, mut view: View, query: Query, reply: oneshot::Sender<Initial>) -> Result<(), Closed> {

@@ -49,20 +49,25 @@ impl Unsettled {
 pub(crate) async fn settle(database: Database, engine: EngineSender, mut arriving: mpsc::UnboundedReceiver<Unsettled>) {
     let mut open: Vec<Unsettled> = Vec::new();
     let mut pause = FIRST_PAUSE;
+    let mut next_look = Instant::now();
     loop {
-        if open.is_empty() {
+        // A new one is looked at soon, however long the others have been waiting.
+        let arrived = if open.is_empty() {
             match arriving.recv().await {
-                Some(unsettled) => open.push(unsettled),
+                Some(unsettled) => Some(unsettled),
                 None => return,
             }
-            pause = FIRST_PAUSE;
-        }
-        tokio::time::sleep(pause).await;
-        while let Ok(unsettled) = arriving.try_recv() {
+        } else {
+            tokio::time::timeout_at(next_look, arriving.recv()).await.ok().flatten()
+        };
+        if let Some(unsettled) = arrived {
             open.push(unsettled);
             pause = FIRST_PAUSE;
+            next_look = next_look.min(Instant::now() + pause);
+            continue;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
+        next_look = Instant::now() + pause;
         let ids: Vec<RecordId> = open.iter().map(|unsettled| unsettled.id.clone()).collect();
         let records = match database.records(&ids).await {
             Ok(records) => records,
@@ -76,7 +81,7 @@ pub(crate) async fn settle(database: Database, engine: EngineSender, mut arrivin
             let visible = records.iter().find(|record| record.id.is_same_record(&unsettled.id));
             visible.is_none_or(|record| !unsettled.is_settled_by(record)) && now < unsettled.deadline
         });
-        if engine.send(Command::Commit(records)).await.is_err() {
+        if engine.send(Command::Reread(records)).await.is_err() {
             return;
         }
     }

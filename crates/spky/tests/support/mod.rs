@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use database::{Capture, Database, RefMode, SchemaOptions};
@@ -270,5 +271,16 @@ impl Random {
 
     pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize].clone()
+    }
+}
+
+/// A child process that does not outlive a failing test.
+pub struct Guard(pub Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It has ended already where the test succeeded.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
