@@ -37,11 +37,6 @@ impl Object {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Value)> {
         self.names.iter().zip(&self.values)
     }
-
-    /// Whether both objects have the same allocation for their names.
-    pub fn shares_shape_with(&self, other: &Object) -> bool {
-        Arc::ptr_eq(&self.names, &other.names)
-    }
 }
 
 impl FromIterator<(Arc<str>, Value)> for Object {
