@@ -14,6 +14,7 @@
 mod arrangement;
 mod batch;
 mod circuit;
+mod deferred;
 mod delta;
 mod digest;
 mod expr;
@@ -33,6 +34,7 @@ pub mod value;
 mod work;
 
 pub use circuit::{Circuit, Statistics, Step};
+pub use deferred::Deferred;
 pub use delta::{ChangeKind, ResultDelta, RowChange};
 pub use digest::{Digest, ResultId};
 pub use expr::{Expr, Operator};
