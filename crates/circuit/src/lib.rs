@@ -31,6 +31,7 @@ mod route;
 mod slab;
 mod table;
 mod template;
+mod tenants;
 pub mod value;
 mod work;
 
@@ -44,5 +45,6 @@ pub use pace::{Frequency, Pacer};
 pub use path::{Links, Path, Step as PathStep};
 pub use plan::{OrderKey, Plan, Slots, Template, Window};
 pub use table::{Change, Row};
+pub use tenants::{Refused, Router, TenantError, TenantId, TenantLimits, TenantStep, Tenants};
 pub use value::{Datetime, File, Geometry, Key, Object, Range, RecordId, SameRecord, Value};
 pub use work::{Size, Work};
