@@ -20,6 +20,8 @@ pub enum Error {
     Database(#[from] database::Error),
     #[error("can't start the engine's thread: {0}")]
     Thread(#[source] std::io::Error),
+    #[error("can't start the pool of threads: {0}")]
+    Pool(#[source] rayon::ThreadPoolBuildError),
     #[error("the view {key} can't be restored: {reason}")]
     Restore { key: String, reason: String },
     #[error("the http interface failed: {0}")]

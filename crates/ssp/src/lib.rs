@@ -20,6 +20,7 @@ mod error;
 mod feed;
 mod http;
 mod json;
+mod pool;
 mod service;
 mod settings;
 mod speculation;
@@ -29,5 +30,6 @@ mod view;
 mod writer;
 
 pub use error::Error;
+pub use pool::Pool;
 pub use service::Service;
 pub use settings::{Capture, RefMode, Settings};
