@@ -49,7 +49,7 @@ fn load(circuit: &mut Circuit) {
 fn register(circuit: &mut Circuit, text: &str, authors: std::ops::Range<u64>) {
     for author in authors {
         let plan = engine::compile(text, &of_author(author)).expect("a query that is supported");
-        circuit.register(plan);
+        circuit.register(&plan);
     }
 }
 

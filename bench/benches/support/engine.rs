@@ -122,7 +122,7 @@ impl Engine {
 
     /// Registers a view; the error is the reason why its query was refused. The plans of all views must differ.
     pub fn register(&mut self, view: u32, text: &str, parameters: &Object) -> Result<(), String> {
-        let result = self.circuit.register(compile(text, parameters)?);
+        let result = self.circuit.register(&compile(text, parameters)?);
         let rows = self.circuit.rows(result);
         self.follow(view, result, &rows);
         Ok(())
@@ -148,7 +148,9 @@ impl Engine {
                 let entry = Entry::of_view(view, number_of(&change.id));
                 let former = match change.kind {
                     ChangeKind::Leave => self.shown.remove(&entry),
-                    ChangeKind::Enter | ChangeKind::Update => self.shown.insert(entry, change.version),
+                    ChangeKind::Enter | ChangeKind::Update | ChangeKind::Stay => {
+                        self.shown.insert(entry, change.version)
+                    }
                 };
                 assert_eq!(former.is_none(), change.kind == ChangeKind::Enter, "a delta that does not fit: {entry:?}");
             }
@@ -213,7 +215,7 @@ impl Contestant<View> for Engine {
         for view in views {
             let plan = compile(view.text, &view.parameters).expect("a query that compiled before");
             let start = Instant::now();
-            let result = self.circuit.register(plan);
+            let result = self.circuit.register(&plan);
             let rows = self.circuit.rows(result);
             times.push(start.elapsed());
             self.follow(view.number, result, &rows);

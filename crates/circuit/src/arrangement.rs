@@ -9,22 +9,25 @@ use std::ops::Bound;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::column::Column;
 use crate::expr::Operator;
 use crate::id_set::IdSet;
-use crate::path::{Links, Path};
+use crate::library::Library;
 use crate::route::{Keys, RowKey};
+use crate::shrink::Shrink;
 use crate::slab::Slab;
-use crate::value::{Object, Value};
+use crate::table::RowView;
+use crate::value::Value;
 
 type HashIndex = HashMap<u64, IdSet, foldhash::fast::FixedState>;
 
 /// By what an arrangement indexes the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Spec {
-    /// By hashes of the values at these paths; the key's column numbers count these paths.
-    Hash { paths: Vec<Path>, key: RowKey },
-    /// By the order of the value at this path.
-    Order { path: Path },
+    /// By hashes of the values of these columns; the key's column numbers count them.
+    Hash { columns: Vec<Column>, key: RowKey },
+    /// By the order of the values of this column.
+    Order { column: Column },
 }
 
 /// The arrangements of one table.
@@ -37,6 +40,8 @@ pub(crate) struct Arrangements {
 struct Arrangement {
     spec: Spec,
     readers: usize,
+    /// The stage of a step in which the rows' places are known.
+    rank: u32,
     index: Index,
 }
 
@@ -61,7 +66,7 @@ pub(crate) enum Place {
 
 impl Arrangements {
     /// Counts one more reader of an arrangement; answers its number, and whether it is new and has to be filled.
-    pub(crate) fn acquire(&mut self, spec: Spec) -> (u32, bool) {
+    pub(crate) fn acquire(&mut self, spec: Spec, rank: u32) -> (u32, bool) {
         let known = self.entries.iter().find(|(_, entry)| entry.spec == spec).map(|(number, _)| number);
         if let Some(number) = known {
             if let Some(entry) = self.entries.get_mut(number) {
@@ -73,7 +78,7 @@ impl Arrangements {
             Spec::Hash { .. } => Index::Hash { rows: HashIndex::default(), wild: IdSet::default() },
             Spec::Order { .. } => Index::Order(BTreeMap::new()),
         };
-        (self.entries.insert(Arrangement { spec, readers: 1, index }), true)
+        (self.entries.insert(Arrangement { spec, readers: 1, rank, index }), true)
     }
 
     /// Counts one reader less, and drops the arrangement with its last.
@@ -90,14 +95,20 @@ impl Arrangements {
         self.entries.len()
     }
 
-    /// Where a row with this content stands in every arrangement.
-    pub(crate) fn places(&self, content: &Object, links: &mut impl Links) -> Places {
-        self.entries.iter().map(|(number, entry)| (number, entry.place(content, links))).collect()
+    /// Where a row stands in every arrangement of this rank.
+    pub(crate) fn places(&self, view: RowView<'_>, rank: u32, library: &dyn Library) -> Places {
+        let of_rank = self.entries.iter().filter(|(_, entry)| entry.rank == rank);
+        of_rank.map(|(number, entry)| (number, entry.place(view, library))).collect()
     }
 
-    /// Where a row with this content stands in one arrangement.
-    pub(crate) fn place(&self, number: u32, content: &Object, links: &mut impl Links) -> Option<Place> {
-        self.entries.get(number).map(|entry| entry.place(content, links))
+    /// Where a row stands in every arrangement.
+    pub(crate) fn all_places(&self, view: RowView<'_>, library: &dyn Library) -> Places {
+        self.entries.iter().map(|(number, entry)| (number, entry.place(view, library))).collect()
+    }
+
+    /// Where a row stands in one arrangement.
+    pub(crate) fn place(&self, number: u32, view: RowView<'_>, library: &dyn Library) -> Option<Place> {
+        self.entries.get(number).map(|entry| entry.place(view, library))
     }
 
     /// Moves a row from its former places to its present ones.
@@ -136,6 +147,7 @@ impl Arrangements {
                         ids.remove(row);
                         if ids.is_empty() {
                             rows.remove(key);
+                            rows.shrink();
                         }
                     }
                 }
@@ -174,14 +186,26 @@ impl Arrangements {
     }
 }
 
+impl Spec {
+    /// The columns that the places follow from.
+    pub(crate) fn columns(&self) -> &[Column] {
+        match self {
+            Spec::Hash { columns, .. } => columns,
+            Spec::Order { column } => std::slice::from_ref(column),
+        }
+    }
+}
+
 impl Arrangement {
-    fn place(&self, content: &Object, links: &mut impl Links) -> Place {
+    fn place(&self, view: RowView<'_>, library: &dyn Library) -> Place {
         match &self.spec {
-            Spec::Hash { paths, key } => {
-                let values: SmallVec<[Value; 4]> = paths.iter().map(|path| path.get(content, links)).collect();
-                Place::Hash(key.of_row(values.iter()))
+            Spec::Hash { columns, key } => {
+                let values: Option<SmallVec<[Value; 4]>> =
+                    columns.iter().map(|column| column.value(view, library)).collect();
+                // A row without the value belongs to no binding.
+                Place::Hash(values.map_or(Keys::none(), |values| key.of_row(values.iter())))
             }
-            Spec::Order { path } => Place::Order(path.get(content, links)),
+            Spec::Order { column } => column.value(view, library).map_or(Place::Hash(Keys::none()), Place::Order),
         }
     }
 }

@@ -11,7 +11,8 @@
 use std::num::NonZeroUsize;
 
 use crate::batch::NetChanges;
-use crate::circuit::{Circuit, Step};
+use crate::circuit::Circuit;
+use crate::step::Step;
 use crate::table::Change;
 
 /// Changes that wait for [`Circuit::flush`].

@@ -2,6 +2,8 @@
 
 use hashbrown::HashSet;
 
+use crate::shrink::Shrink;
+
 type Hasher = foldhash::fast::FixedState;
 
 /// A set of row or binding numbers. 16 bytes; a single member needs no allocation. Insertion and removal are O(1).
@@ -52,6 +54,7 @@ impl IdSet {
             }
             IdSet::Many(ids) => {
                 ids.remove(&id);
+                ids.shrink();
                 if ids.len() <= FEW / 2 {
                     *self = IdSet::Few(Box::new(ids.iter().copied().collect()));
                 }

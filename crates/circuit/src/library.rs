@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::value::Geometry;
+use crate::aggregate::Fold;
+use crate::value::{Geometry, Value};
 
 /// Functions of SurrealDB that are not worth writing again: the crate that knows SurrealDB's own library implements
 /// them.
@@ -17,4 +18,8 @@ pub trait Library: Debug + Send + Sync {
 
     /// Whether both geometries have a point in common.
     fn geometry_intersects(&self, a: &Geometry, b: &Geometry) -> bool;
+
+    /// The answer of an aggregate function over the values of a group, in scan order. `extra` are the arguments behind
+    /// the first one. Where the function fails, `GROUP BY` shows `NULL`.
+    fn fold(&self, fold: Fold, values: &mut dyn Iterator<Item = &Value>, extra: &[Value]) -> Value;
 }

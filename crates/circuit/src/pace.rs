@@ -12,7 +12,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use crate::delta::{ChangeKind, ResultDelta, RowChange};
+use crate::delta::{ResultDelta, RowChange};
 use crate::digest::{Digest, ResultId};
 use crate::value::SameRecord;
 
@@ -182,7 +182,7 @@ impl Waiting {
             Entry::Vacant(entry) => {
                 entry.insert(change);
             }
-            Entry::Occupied(mut entry) => match net(entry.get(), change) {
+            Entry::Occupied(mut entry) => match entry.get().clone().then(change) {
                 Some(change) => {
                     entry.insert(change);
                 }
@@ -198,20 +198,6 @@ impl Waiting {
         let changes: Vec<RowChange> = rows.into_values().collect();
         (!changes.is_empty()).then_some(ResultDelta { result, changes, digest })
     }
-}
-
-/// The one change that stands for two changes of a row; `None` if they cancel out.
-///
-/// A row that leaves and enters again counts as updated even if its version is the same: what is shown of it may follow
-/// linked records, and a record that nobody counts keeps its version.
-fn net(earlier: &RowChange, later: RowChange) -> Option<RowChange> {
-    let kind = match (earlier.kind, later.kind) {
-        (ChangeKind::Enter, ChangeKind::Leave) => return None,
-        (ChangeKind::Enter, _) => ChangeKind::Enter,
-        (_, ChangeKind::Leave) => ChangeKind::Leave,
-        (_, ChangeKind::Enter | ChangeKind::Update) => ChangeKind::Update,
-    };
-    Some(RowChange { kind, ..later })
 }
 
 impl Readers {

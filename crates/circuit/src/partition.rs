@@ -7,6 +7,8 @@ use smallvec::SmallVec;
 
 use crate::plan::{OrderKey, Window};
 use crate::ranked::Ranked;
+use crate::scan_key::compare_records;
+use crate::value::collation::compare_collated;
 use crate::value::{RecordId, Value};
 
 /// A row's place in the order of a template.
@@ -105,11 +107,15 @@ fn ranks(window: Window) -> (usize, usize) {
 /// The order of a template's rows: by its keys, then by ascending record id.
 pub(crate) fn compare(a: &Position, b: &Position, order: &[OrderKey]) -> Ordering {
     for ((x, y), key) in a.keys.iter().zip(&b.keys).zip(order) {
-        let ordering = if key.descending { y.cmp(x) } else { x.cmp(y) };
+        let ordering = match key.collate || key.numeric {
+            true => compare_collated(x, y, key.collate, key.numeric),
+            false => x.cmp(y),
+        };
+        let ordering = if key.descending { ordering.reverse() } else { ordering };
         if ordering != Ordering::Equal {
             return ordering;
         }
     }
-    // Keys such as `[1]` and `[1.0]` are equal and still two records: the row number keeps them apart.
-    a.id.key.cmp(&b.id.key).then(a.row.cmp(&b.row))
+    // Of derived rows two may have the same id: the row number keeps them apart.
+    compare_records(&a.id, &b.id).then(a.row.cmp(&b.row))
 }

@@ -1,8 +1,12 @@
-//! Paths from a row to a value, through objects, lists and record links.
+//! Plain paths from a row to a value, through objects, lists and record links: the fast form of what most expressions are
+//! made of.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::value::{Key, RecordId, Value};
+use crate::expr::RowContent;
+use crate::reader::Reader;
+use crate::value::{Key, Value};
 
 /// Steps from a row to one of its values, such as `author.name`. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,12 +33,6 @@ pub enum Step {
     Index(usize),
     /// `[$]`: the last item of a list.
     Last,
-}
-
-/// Where a path finds the records that a row links to.
-pub trait Links {
-    /// The field of the record with this id; `NONE` if there is no such record or field.
-    fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value;
 }
 
 impl Path {
@@ -64,46 +62,54 @@ impl Path {
         self.reach == Reach::Linked && self.steps.iter().skip(1).any(|step| matches!(step, Step::Field(_)))
     }
 
-    /// The value at this path, starting at the fields of a row. A missing value is `NONE`.
-    pub fn get(&self, row: &crate::value::Object, links: &mut impl Links) -> Value {
-        let Some((Step::Field(first), rest)) = self.steps.split_first() else {
-            return Value::None;
+    /// The value at this path. A missing value is `NONE`. What is stored of the row is borrowed.
+    pub fn get<'a>(&self, row: RowContent<'a>, reader: &mut dyn Reader) -> Cow<'a, Value> {
+        let (mut value, mut rest) = match (row, &*self.steps) {
+            (RowContent::Fields(fields), [Step::Field(first), rest @ ..]) => {
+                (fields.get(first).map_or(Cow::Owned(Value::None), Cow::Borrowed), rest)
+            }
+            (RowContent::Value(value), steps) => (Cow::Borrowed(value), steps),
+            _ => return Cow::Owned(Value::None),
         };
-        let mut value = row.get(first).cloned().unwrap_or_default();
         if self.reach == Reach::Stored {
-            return rest.iter().fold(value, |value, step| stored(&value, step));
+            return rest.iter().fold(value, |value, step| Cow::Owned(stored(&value, step)));
         }
-        let mut rest = rest;
         while let Some((step, behind)) = rest.split_first() {
             // A field of a list takes the steps behind it along to every item: `a.b[0]` is the first `b` of each `a`.
-            if let (Value::Array(items), Step::Field(_), false) = (&value, step, behind.is_empty()) {
-                let through = |item: &Value| rest.iter().fold(item.clone(), |value, step| linked(&value, step, links));
-                return items.iter().map(through).collect();
+            if let (Value::Array(items), Step::Field(_), false) = (&*value, step, behind.is_empty()) {
+                let through = |item: &Value| rest.iter().fold(item.clone(), |value, step| linked(&value, step, reader));
+                return Cow::Owned(items.iter().map(through).collect());
             }
-            value = linked(&value, step, links);
+            value = match (value, step) {
+                (Cow::Borrowed(Value::Object(object)), Step::Field(name)) => {
+                    object.get(name).map_or(Cow::Owned(Value::None), Cow::Borrowed)
+                }
+                (value, step) => Cow::Owned(linked(&value, step, reader)),
+            };
             rest = behind;
         }
         value
     }
 }
 
-fn linked(value: &Value, step: &Step, links: &mut impl Links) -> Value {
+fn linked(value: &Value, step: &Step, reader: &mut dyn Reader) -> Value {
     match step {
-        Step::Field(name) => field(value, name, links),
+        Step::Field(name) => field(value, name, reader),
         Step::Index(index) => item(value, *index),
         Step::Last => last(value),
     }
 }
 
-fn field(value: &Value, name: &str, links: &mut impl Links) -> Value {
+/// A field of an object, of each item of an array, of the record that a link points to, or of a geometry.
+pub(crate) fn field(value: &Value, name: &str, reader: &mut dyn Reader) -> Value {
     match value {
         Value::Object(object) => object.get(name).cloned().unwrap_or_default(),
         Value::RecordId(id) => match &id.key {
             // A component of the key shadows a field of the record.
             Key::Object(key) if key.get(name).is_some() => key.get(name).cloned().unwrap_or_default(),
-            _ => links.field_of(id, name),
+            _ => reader.field_of(id, name),
         },
-        Value::Array(items) => items.iter().map(|item| field(item, name, links)).collect(),
+        Value::Array(items) => items.iter().map(|item| field(item, name, reader)).collect(),
         Value::Geometry(geometry) => geometry.field(name),
         _ => Value::None,
     }

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use crate::shrink::Shrink;
+
 /// The most entries of a leaf, and the most children of an inner node.
 const CAPACITY: usize = 64;
 
@@ -159,6 +161,7 @@ impl<T> Node<T> {
             Node::Leaf(entries) => {
                 let position = entries.binary_search_by(|probe| order(probe, entry)).ok()?;
                 entries.remove(position);
+                entries.shrink();
                 Some(position)
             }
             Node::Inner { len, children } => {
@@ -178,7 +181,11 @@ impl<T> Node<T> {
             return None;
         }
         match self {
-            Node::Leaf(entries) => Some(Node::Leaf(entries.split_off(CAPACITY / 2))),
+            Node::Leaf(entries) => {
+                let right = entries.split_off(CAPACITY / 2);
+                entries.shrink_to(CAPACITY);
+                Some(Node::Leaf(right))
+            }
             Node::Inner { len, children } => {
                 let right = Node::inner(children.split_off(CAPACITY / 2));
                 *len -= right.len();

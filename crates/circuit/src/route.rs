@@ -39,6 +39,8 @@ pub(crate) enum Access {
     Hash { row: RowKey, binding: BindingKey },
     /// `column <operator> slot`, one of the four order comparisons.
     Order { column: u16, slot: u16, operator: Operator },
+    /// The value of the column has to be in the live set of the slot.
+    Set { column: u16, slot: u16 },
 }
 
 /// What of a row is hashed.
@@ -67,20 +69,73 @@ pub(crate) enum BindingKey {
     FirstItem(u16),
 }
 
+/// A conjunct that tests membership in a live set: `column IN slot`, or its negation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) column: u16,
+    pub(crate) slot: u16,
+    pub(crate) is_negated: bool,
+}
+
 impl Routing {
-    /// The routing of a condition.
-    pub(crate) fn of(filter: Option<&Expr>) -> Routing {
-        let Some(filter) = filter else {
-            return Routing::Single;
-        };
-        if !has_slot(filter) {
-            return Routing::Single;
-        }
+    /// The routing of a condition: of `filter`, and of memberships in live sets.
+    pub(crate) fn of(filter: Option<&Expr>, memberships: &[Membership]) -> Routing {
         let mut accesses = Vec::new();
-        match disjunction(filter, &mut accesses) {
-            true => Routing::Indexed(accesses),
-            false => Routing::Unindexed,
+        let is_indexed = filter.is_some_and(|filter| filter.has_slot() && disjunction(filter, &mut accesses));
+        let is_selective = matches!(accesses.as_slice(), [Access::Hash { row: RowKey::Columns(_), .. }]);
+        if let (false, Some(set)) = (is_selective, memberships.iter().find(|membership| !membership.is_negated)) {
+            return Routing::Indexed(vec![Access::Set { column: set.column, slot: set.slot }]);
         }
+        match (is_indexed, filter.is_some_and(Expr::has_slot) || !memberships.is_empty()) {
+            (true, _) => Routing::Indexed(accesses),
+            (false, true) => Routing::Unindexed,
+            (false, false) => Routing::Single,
+        }
+    }
+}
+
+/// Takes the conjuncts that test membership of a column in one of the given slots out of a condition.
+pub(crate) fn take_memberships(filter: Option<&Expr>, live: &[u16]) -> (Option<Expr>, Vec<Membership>) {
+    let Some(filter) = filter else { return (None, Vec::new()) };
+    let mut memberships = Vec::new();
+    let mut rest: Option<Expr> = None;
+    filter.conjuncts(&mut |conjunct| match membership(conjunct, live) {
+        Some(membership) => memberships.push(membership),
+        None => {
+            let conjunct = conjunct.clone();
+            rest = Some(match rest.take() {
+                Some(before) => Expr::binary(Operator::And, before, conjunct),
+                None => conjunct,
+            });
+        }
+    });
+    (rest, memberships)
+}
+
+/// The slots whose every use in a condition is a conjunct that tests membership of a column in them.
+pub(crate) fn membership_slots(filter: &Expr) -> Vec<u16> {
+    let mut candidates = Vec::new();
+    let mut others = Vec::new();
+    filter.conjuncts(&mut |conjunct| match membership_of(conjunct) {
+        Some(membership) => candidates.push(membership.slot),
+        None => slots_of(conjunct, &mut others),
+    });
+    candidates.retain(|slot| !others.contains(slot));
+    candidates.sort_unstable();
+    candidates.dedup();
+    candidates
+}
+
+fn membership(conjunct: &Expr, live: &[u16]) -> Option<Membership> {
+    membership_of(conjunct).filter(|membership| live.contains(&membership.slot))
+}
+
+fn membership_of(conjunct: &Expr) -> Option<Membership> {
+    let (column, operator, slot) = comparison(conjunct)?;
+    match operator {
+        Operator::Inside => Some(Membership { column, slot, is_negated: false }),
+        Operator::NotInside => Some(Membership { column, slot, is_negated: true }),
+        _ => None,
     }
 }
 
@@ -152,13 +207,14 @@ fn comparison(conjunct: &Expr) -> Option<(u16, Operator, u16)> {
     }
 }
 
-fn has_slot(expr: &Expr) -> bool {
-    match expr {
-        Expr::Slot(_) => true,
-        Expr::Column(_) => false,
-        Expr::Not(inner) => has_slot(inner),
-        Expr::Binary(_, left, right) => has_slot(left) || has_slot(right),
-    }
+/// Appends the slots that an expression reads.
+pub(crate) fn slots_of(expr: &Expr, out: &mut Vec<u16>) {
+    expr.any(&mut |expr| {
+        if let Expr::Slot(slot) = expr {
+            out.push(*slot);
+        }
+        false
+    });
 }
 
 impl RowKey {
@@ -216,7 +272,12 @@ impl BindingKey {
 }
 
 impl Keys {
-    fn none() -> Keys {
+    /// The key of a single value.
+    pub(crate) fn of_value(value: &Value) -> Keys {
+        composite(std::iter::once(value))
+    }
+
+    pub(crate) fn none() -> Keys {
         Keys::These(SmallVec::new())
     }
 }

@@ -25,8 +25,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::circuit::{Circuit, Step};
+use crate::circuit::Circuit;
 use crate::library::Library;
+use crate::step::Step;
 use crate::table::Change;
 use crate::value::RecordId;
 

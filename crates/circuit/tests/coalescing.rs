@@ -23,7 +23,7 @@ const OPS: [Op; 3] = [Op::Create, Op::Update, Op::Delete];
 /// A circuit with one result that shows all rows.
 fn with_all() -> (Circuit, ResultId) {
     let mut circuit = Circuit::new(library());
-    let result = circuit.register(Plan { template: template(None, &[]), slots: Slots::default(), window: None });
+    let result = circuit.register(&Plan::new(template(None, &[]), Slots::default(), None));
     (circuit, result)
 }
 

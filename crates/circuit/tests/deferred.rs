@@ -17,7 +17,7 @@ fn follow(rows: &mut BTreeMap<String, u64>, step: &Step, result: ResultId) {
         let id = format!("{:?}", change.id);
         match change.kind {
             ChangeKind::Leave => rows.remove(&id),
-            ChangeKind::Enter | ChangeKind::Update => rows.insert(id, change.version),
+            ChangeKind::Enter | ChangeKind::Update | ChangeKind::Stay => rows.insert(id, change.version),
         };
     }
 }
@@ -38,7 +38,7 @@ fn waiting_changes_only_when_results_change() {
         let plans: Vec<Plan> = (0..4).map(|_| random_plan(&mut random)).collect();
         let mut clients: Vec<(ResultId, ResultId, BTreeMap<String, u64>)> = plans
             .into_iter()
-            .map(|plan| (immediate.register(plan.clone()), circuit.register(plan), BTreeMap::new()))
+            .map(|plan| (immediate.register(&plan), circuit.register(&plan), BTreeMap::new()))
             .collect();
         let mut received = 0;
         let mut version = 0;

@@ -31,7 +31,9 @@ impl Reader {
             seen.push(id.clone());
             let was = match change.kind {
                 ChangeKind::Leave => self.rows.remove(&id),
-                ChangeKind::Enter | ChangeKind::Update => self.rows.insert(id.clone(), change.version),
+                ChangeKind::Enter | ChangeKind::Update | ChangeKind::Stay => {
+                    self.rows.insert(id.clone(), change.version)
+                }
             };
             assert_eq!(was.is_some(), change.kind != ChangeKind::Enter, "{id}: {:?}", change.kind);
         }
@@ -47,7 +49,7 @@ impl Reader {
 }
 
 fn all() -> Plan {
-    Plan { template: template(None, &[]), slots: Slots::default(), window: None }
+    Plan::new(template(None, &[]), Slots::default(), None)
 }
 
 fn milliseconds(count: u64) -> Duration {
@@ -65,7 +67,7 @@ struct Scene {
 impl Scene {
     fn new(frequency: Frequency) -> Scene {
         let mut circuit = Circuit::new(library());
-        let result = circuit.register(all());
+        let result = circuit.register(&all());
         let mut pacer = Pacer::default();
         assert!(pacer.subscribe(result, frequency).is_none());
         Scene { circuit, pacer, result, version: 0 }
@@ -141,7 +143,7 @@ fn readers_of_every_frequency_end_with_the_same_rows() {
             }
             match random.below(8) {
                 0 => {
-                    let result = circuit.register(random.pick(&plans));
+                    let result = circuit.register(&random.pick(&plans));
                     let frequency = random.pick(&FREQUENCIES);
                     if let Some(delta) = pacer.subscribe(result, frequency) {
                         deliver(&mut readers, frequency, &delta);

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use circuit::{
-    Change, Circuit, Geometry, Key, Library, Operator, Plan, RecordId, ResultId, Slots, TenantError, TenantId,
+    Change, Circuit, Fold, Geometry, Key, Library, Operator, Plan, RecordId, ResultId, Slots, TenantError, TenantId,
     TenantLimits, Tenants, Value, Work,
 };
 use support::*;
@@ -17,6 +17,10 @@ use support::*;
 struct Fragile;
 
 impl Library for Fragile {
+    fn fold(&self, fold: Fold, values: &mut dyn Iterator<Item = &Value>, extra: &[Value]) -> Value {
+        library().fold(fold, values, extra)
+    }
+
     fn regex_matches(&self, _: &str, text: &str) -> bool {
         assert_ne!(text, "boom", "the library can't do that");
         false
@@ -60,12 +64,12 @@ fn batch(tenant: &str, size: usize) -> Vec<Change> {
 fn by_author(author: impl Into<Value>) -> Plan {
     let filter = binary(Operator::Equal, column(0), slot(0));
     let mut template = template(Some(filter), &[]);
-    template.columns = vec![path("author")];
-    Plan { template, slots: [author.into()].into_iter().collect(), window: None }
+    template.columns = vec![expr("author")];
+    Plan::new(template, [author.into()].into_iter().collect(), None)
 }
 
 fn everything() -> Plan {
-    Plan { template: template(None, &[]), slots: Slots::default(), window: None }
+    Plan::new(template(None, &[]), Slots::default(), None)
 }
 
 fn id(tenant: &str) -> TenantId {
@@ -79,8 +83,8 @@ fn size_of(tenants: &mut Tenants, tenant: &str, result: ResultId) -> usize {
 #[test]
 fn each_tenant_has_a_circuit_of_its_own() {
     let mut tenants = tenants(10, 100);
-    let a = tenants.with(&id("a"), |circuit| circuit.register(everything())).unwrap();
-    let b = tenants.with(&id("b"), |circuit| circuit.register(everything())).unwrap();
+    let a = tenants.with(&id("a"), |circuit| circuit.register(&everything())).unwrap();
+    let b = tenants.with(&id("b"), |circuit| circuit.register(&everything())).unwrap();
     assert!(tenants.ingest([batch("a", 3), batch("b", 1), batch("c", 2)].concat()).is_empty());
     assert_eq!(["a", "b", "c", "d"].map(|tenant| tenants.waiting(&id(tenant))), [3, 1, 2, 0]);
     let steps = tenants.run(usize::MAX);
@@ -103,9 +107,9 @@ fn a_panic_is_the_end_of_one_circuit_only() {
     let mut tenants = tenants(1, 100);
     let plan = || by_author(Value::Regex("x".into()));
     for tenant in ["good", "bad"] {
-        tenants.with(&id(tenant), |circuit| circuit.register(plan())).unwrap();
+        tenants.with(&id(tenant), |circuit| circuit.register(&plan())).unwrap();
     }
-    let rows = tenants.with(&id("good"), |circuit| circuit.register(everything())).unwrap();
+    let rows = tenants.with(&id("good"), |circuit| circuit.register(&everything())).unwrap();
     assert!(tenants.ingest(vec![change("bad", 1, 1, "boom")]).is_empty());
     assert!(tenants.ingest(vec![change("bad", 2, 1, "Ada")]).is_empty());
     assert!(tenants.ingest(batch("good", 2)).is_empty());
@@ -126,7 +130,7 @@ fn a_panic_is_the_end_of_one_circuit_only() {
     assert_eq!(steps.iter().map(|step| (&*step.tenant, step.changes)).collect::<Vec<_>>(), [("good", 3)]);
 
     tenants.rebuild(&id("bad"));
-    let result = tenants.with(&id("bad"), |circuit| circuit.register(everything())).unwrap();
+    let result = tenants.with(&id("bad"), |circuit| circuit.register(&everything())).unwrap();
     assert!(tenants.ingest(batch("bad", 2)).is_empty());
     assert!(tenants.run(usize::MAX).iter().all(|step| step.outcome.is_ok()));
     assert_eq!(size_of(&mut tenants, "bad", result), 2);
@@ -139,7 +143,7 @@ fn a_panic_outside_of_a_step_is_isolated_as_well() {
     assert!(tenants.ingest(vec![change("bad", 1, 1, "boom")]).is_empty());
     assert!(tenants.run(usize::MAX).iter().all(|step| step.outcome.is_ok()), "nobody has looked yet");
     assert!(tenants.ingest([batch("bad", 1), batch("good", 1)].concat()).is_empty());
-    let failed = tenants.with(&id("bad"), |circuit| circuit.register(by_author(Value::Regex("x".into()))));
+    let failed = tenants.with(&id("bad"), |circuit| circuit.register(&by_author(Value::Regex("x".into()))));
     assert!(matches!(failed, Err(TenantError::Failed { .. })));
     let steps = tenants.run(usize::MAX);
     assert_eq!(steps.iter().map(|step| &*step.tenant).collect::<Vec<_>>(), ["good"]);
@@ -226,7 +230,7 @@ fn a_tenants_work_does_not_depend_on_its_neighbours() {
         let mut tenants = tenants(8, usize::MAX);
         let register = |circuit: &mut Circuit| {
             for author in ["Ada", "Grace", "Edsger"] {
-                circuit.register(by_author(author));
+                circuit.register(&by_author(author));
             }
         };
         tenants.with(&id("own"), register).unwrap();

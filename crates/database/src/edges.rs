@@ -3,6 +3,8 @@
 //! An edge's id says what the edge is: `[view, record]`, and for a record that a subquery contributes `[view, record,
 //! relation, [parent record, …]]`. Writing an edge twice is therefore writing it once, all edges of a view are one
 //! range of ids, and the same child under two parents or two aliases is two edges.
+//!
+//! A row that is no record has a record of its own to point the edge at: [`rows`](crate::rows).
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ pub struct EdgeId {
     /// The table that holds the edge: [`Database::edge_table`].
     pub table: Arc<str>,
     pub query: ViewKey,
-    /// The record of the result.
+    /// The record of the result; of a row that is no record, its row record.
     pub out: RecordId,
     /// The edge of the row whose subquery contributes the record.
     pub parent: Option<Arc<Parent>>,
@@ -78,18 +80,14 @@ impl EdgeId {
 
     /// The edge's own record id.
     pub fn record_id(&self) -> RecordId {
-        let mut items = vec![Value::from(self.query.as_str())];
-        self.push_path(&mut items);
-        RecordId::new(self.table.clone(), Key::Array(items.into()))
+        let key = place(&self.query, self.out.clone().into(), self.parent.as_deref());
+        RecordId::new(self.table.clone(), key)
     }
 
     fn push_path(&self, items: &mut Vec<Value>) {
         items.push(Value::from(self.out.clone()));
         if let Some(parent) = &self.parent {
-            let mut path = Vec::new();
-            parent.edge.push_path(&mut path);
-            items.push(Value::String(parent.relation.clone()));
-            items.push(path.into_iter().collect());
+            parent.push_path(items);
         }
     }
 
@@ -101,19 +99,36 @@ impl EdgeId {
     }
 
     fn parse_path(table: &Arc<str>, query: &ViewKey, path: &[Value]) -> Option<EdgeId> {
-        let (out, parent) = match path {
-            [Value::RecordId(out)] => (out, None),
-            [Value::RecordId(out), Value::String(relation), Value::Array(path)] => {
-                let edge = Self::parse_path(table, query, path)?;
-                (out, Some(Arc::new(Parent { edge, relation: relation.clone() })))
-            }
-            _ => return None,
-        };
+        let (Value::RecordId(out), path) = path.split_first()? else { return None };
+        let parent = Parent::parse(table, query, path)?;
         Some(EdgeId { table: table.clone(), query: query.clone(), out: (**out).clone(), parent })
     }
 
     pub(crate) fn to_sdk(&self) -> Result<sdk::RecordId, ConvertError> {
         record_id_to_sdk(&self.record_id())
+    }
+}
+
+impl Parent {
+    fn push_path(&self, items: &mut Vec<Value>) {
+        let mut path = Vec::new();
+        self.edge.push_path(&mut path);
+        items.push(Value::String(self.relation.clone()));
+        items.push(path.into_iter().collect());
+    }
+
+    /// Reads what follows a record in an id: nothing, or a relation and the path of the parent. The outer `None` says
+    /// that it is neither.
+    #[expect(clippy::option_option, reason = "the inner one is a row without a parent")]
+    pub(crate) fn parse(table: &Arc<str>, query: &ViewKey, path: &[Value]) -> Option<Option<Arc<Parent>>> {
+        match path {
+            [] => Some(None),
+            [Value::String(relation), Value::Array(path)] => {
+                let edge = EdgeId::parse_path(table, query, path)?;
+                Some(Some(Arc::new(Parent { edge, relation: relation.clone() })))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -155,19 +170,28 @@ impl Edge {
     }
 }
 
+/// The key of what a view keeps of one row: the view, what tells the row among its siblings, and where these are.
+pub(crate) fn place(query: &ViewKey, row: Value, parent: Option<&Parent>) -> Key {
+    let mut items = vec![Value::from(query.as_str()), row];
+    if let Some(parent) = parent {
+        parent.push_path(&mut items);
+    }
+    Key::Array(items.into())
+}
+
 /// The record of a view.
 pub(crate) fn query_record(query_table: &str, key: &ViewKey) -> sdk::RecordId {
     sdk::RecordId::new(query_table, key.as_str())
 }
 
-/// The keys of all edges of a view: those that begin with its key.
-pub(crate) fn edge_keys(key: &ViewKey) -> (Bound<sdk::Value>, Bound<sdk::Value>) {
+/// The keys of all edges of a view, or of all its row records: those that begin with its key.
+pub(crate) fn keys_of_query(key: &ViewKey) -> (Bound<sdk::Value>, Bound<sdk::Value>) {
     let (start, end) = first_and_next(key);
     (Bound::Included(sdk::Value::Array(start)), Bound::Excluded(sdk::Value::Array(end)))
 }
 
-/// All edges of a view, as what a `DELETE` deletes.
-pub(crate) fn edges_of_query(table: &str, key: &ViewKey) -> sdk::RecordId {
+/// All that a table holds of a view, as what a `DELETE` deletes.
+pub(crate) fn records_of_query(table: &str, key: &ViewKey) -> sdk::RecordId {
     let (start, end) = first_and_next(key);
     let range = sdk::RecordIdKeyRange {
         start: Bound::Included(sdk::RecordIdKey::Array(start)),
@@ -176,7 +200,7 @@ pub(crate) fn edges_of_query(table: &str, key: &ViewKey) -> sdk::RecordId {
     sdk::RecordId::new(table, range)
 }
 
-/// What is not behind any edge of a view, and the first that is behind all of them.
+/// What is not behind any key of a view, and the first that is behind all of them.
 fn first_and_next(key: &ViewKey) -> (sdk::Array, sdk::Array) {
     // No key contains a control character, so this is the smallest string behind the key.
     let next = format!("{key}\u{1}");

@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod cbor;
+mod chunks;
 mod connect;
 pub mod convert;
 mod edges;
@@ -13,6 +14,7 @@ pub mod feed;
 pub mod ident;
 mod pages;
 mod queries;
+mod rows;
 mod scan;
 pub mod schema;
 mod settings;
@@ -27,6 +29,7 @@ pub use error::{Error, Result};
 pub use feed::{ChangeSet, Feed, FeedBatch, Probe};
 pub use pages::FIRST_VERSION;
 pub use queries::{QueryRow, StoredQuery};
+pub use rows::{RowId, RowRecord, as_stored, storable};
 pub use schema::{Capture, RefMode, SchemaOptions, TableInfo};
 pub use settings::{Endpoint, EndpointError, Settings};
-pub use write::{Confirmed, ResultInfo, WriteBatch};
+pub use write::{Confirmed, Place, ResultInfo, WriteBatch};

@@ -10,12 +10,12 @@ use surrealdb::types::Variables;
 
 use crate::connect::Database;
 use crate::convert::{object_from_sdk, object_to_sdk, record_id_to_sdk, to_sdk};
-use crate::edges::{Edge, edge_keys, edges_of_query, query_record};
+use crate::edges::{Edge, keys_of_query, query_record, records_of_query};
 use crate::error::{Error, Result};
 use crate::ident::escape;
 use crate::pages::{array, converting};
 use crate::scan::{self, SOURCE};
-use crate::schema::{RefMode, user_edge_table};
+use crate::schema::{self, RefMode, user_edge_table};
 
 /// How many rows are read with one request.
 const PAGE: usize = 10_000;
@@ -84,33 +84,35 @@ impl Database {
         self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
     }
 
-    /// Removes a user's table of edges with all edges. One request.
+    /// Removes a user's table of edges with all edges, and the row records of the user's views. One request.
     pub async fn drop_user_table(&self, user: &RecordId) -> Result<()> {
         const ACTION: &str = "removing a user's table of edges";
-        let text = format!("REMOVE TABLE IF EXISTS {}", escape(&self.user_table(user)));
-        self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
+        let mut variables = Variables::new();
+        variables.insert("user", record_id_to_sdk(user).map_err(converting(ACTION))?);
+        let text = format!(
+            "BEGIN; FOR $view IN (SELECT VALUE id FROM {query} WHERE authId = $user) {{ {rows} }};\n\
+             REMOVE TABLE IF EXISTS {edges}; COMMIT;",
+            query = escape(&self.names().query()),
+            rows = schema::delete_rows(self.names(), "$view"),
+            edges = escape(&self.user_table(user)),
+        );
+        self.run_retrying(ACTION, text, variables).await.map(drop)
     }
 
-    /// Removes a view with all its edges in one transaction. One request; it does not matter if the view is gone.
+    /// Removes a view with all its edges and row records in one transaction. One request; it does not matter if the
+    /// view is gone.
     pub async fn remove_query(&self, key: &ViewKey, edge_table: &str) -> Result<()> {
         const ACTION: &str = "removing a view";
         let mut variables = Variables::new();
         variables.insert("id", query_record(&self.names().query(), key));
-        variables.insert("edges", edges_of_query(edge_table, key));
-        let text = "BEGIN; DELETE $edges RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
+        variables.insert("edges", records_of_query(edge_table, key));
+        variables.insert("rows", records_of_query(&self.names().row(), key));
+        let text = "BEGIN; DELETE $edges RETURN NONE; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
         self.run_retrying(ACTION, text, variables).await.map(drop)
     }
 
-    /// Removes all edges of a view and keeps the view. One request.
-    pub async fn remove_edges(&self, key: &ViewKey, edge_table: &str) -> Result<()> {
-        const ACTION: &str = "removing the edges of a view";
-        let mut variables = Variables::new();
-        variables.insert("edges", edges_of_query(edge_table, key));
-        self.run_retrying(ACTION, "DELETE $edges RETURN NONE", variables).await.map(drop)
-    }
-
-    /// Removes a view with all its edges if its time is up, in one transaction; says whether it was removed. One
-    /// request.
+    /// Removes a view with all its edges and row records if its time is up, in one transaction; says whether it was
+    /// removed. One request.
     ///
     /// A sign of life that comes in between keeps the view.
     pub async fn expire_query(&self, key: &ViewKey) -> Result<bool> {
@@ -122,7 +124,7 @@ impl Database {
         Ok(!array(ACTION, removed)?.is_empty())
     }
 
-    /// Removes all views whose time is up with all their edges, each of them as [`Database::expire_query`] does;
+    /// Removes all views whose time is up with all that they have, each of them as [`Database::expire_query`] does;
     /// answers which. One request.
     pub async fn expire_queries(&self) -> Result<Vec<ViewKey>> {
         const ACTION: &str = "expiring views";
@@ -163,7 +165,7 @@ impl Database {
     pub async fn edges_of(&self, key: &ViewKey, edge_table: &str) -> Result<Vec<Edge>> {
         const ACTION: &str = "reading the edges of a view";
         let mut edges: Vec<Edge> = Vec::new();
-        let (mut start, end) = edge_keys(key);
+        let (mut start, end) = keys_of_query(key);
         loop {
             let mut variables = Variables::new();
             scan::bind(&mut variables, edge_table, start, end.clone());

@@ -91,6 +91,7 @@ fn system(options: &SchemaOptions) -> String {
     text.push_str(&query_table(&options.names));
     text.push_str(&version_table(options));
     text.push_str(&edge_table(&options.names));
+    text.push_str(&row_table(&options.names));
     let probe = escape(&options.names.probe());
     let retention = protocol::format_duration(options.retention);
     let _ = writeln!(
@@ -124,11 +125,29 @@ fn query_table(names: &Names) -> String {
         ("hash", "option<string>", read_only),
         ("rowCount", "option<int>", read_only),
         ("result", "any", read_only),
+        ("error", "option<string>", read_only),
     ] {
         let _ = writeln!(text, "DEFINE FIELD OVERWRITE {field} ON {query} TYPE {kind} PERMISSIONS {permissions};");
     }
+    // Edges go with the view because they are edges; row records need to be told.
+    let _ = writeln!(
+        text,
+        "DEFINE EVENT OVERWRITE {} ON TABLE {query} WHEN $event = 'DELETE' THEN {{ {} }};",
+        escape(&names.row()),
+        delete_rows(names, "$before.id")
+    );
     text.push('\n');
     text
+}
+
+/// Statements that delete the row records of a view. `view` is an expression of its record id.
+pub(crate) fn delete_rows(names: &Names, view: &str) -> String {
+    let rows = escape(&names.row());
+    // No key contains a control character, so the range ends behind the last row of the view.
+    format!(
+        "LET $key = record::id({view}); LET $next = string::concat($key, '\\u{{1}}'); \
+         DELETE {rows}:[$key]..[$next] RETURN NONE;"
+    )
 }
 
 fn version_table(options: &SchemaOptions) -> String {
@@ -149,6 +168,16 @@ fn edge_table(names: &Names) -> String {
     format!(
         "-- The results of views that have no user, and of all views in single mode.\n\
          DEFINE TABLE OVERWRITE {edges} TYPE RELATION IN {query} SCHEMALESS PERMISSIONS\n    \
+         FOR select WHERE $auth.id != NONE AND auth_id = $auth.id\n    FOR create, update, delete NONE;\n\n"
+    )
+}
+
+/// The table of row records, whatever the mode: dedicated tables would need an event for each user.
+fn row_table(names: &Names) -> String {
+    let rows = escape(&names.row());
+    format!(
+        "-- The rows of results that are no records, such as groups.\n\
+         DEFINE TABLE OVERWRITE {rows} TYPE NORMAL SCHEMALESS PERMISSIONS\n    \
          FOR select WHERE $auth.id != NONE AND auth_id = $auth.id\n    FOR create, update, delete NONE;\n\n"
     )
 }

@@ -1,36 +1,56 @@
 //! Writing results: one request, one transaction, whatever the number of views and edges.
 
-use protocol::{ContentHash, ViewKey};
-use surrealdb::types as sdk;
-use surrealdb::types::Variables;
+use std::sync::Arc;
 
 use circuit::{Change, Value};
+use protocol::{ContentHash, ViewKey};
+use surrealdb::types as sdk;
 
+use crate::chunks::Bound;
 use crate::connect::Database;
-use crate::convert::{object_to_sdk, record_id_to_sdk, to_sdk};
-use crate::edges::{Edge, EdgeId, query_record};
+use crate::convert::{object_to_sdk, record_id_to_sdk};
+use crate::edges::{Edge, EdgeId};
 use crate::error::{Error, Result};
 use crate::pages::{CURRENT, array, converting, states};
+use crate::rows::{RowId, RowRecord};
 
-/// What is to be written together.
+/// What is to be written together, in this order.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
+    /// Views of which everything that is there goes first.
+    pub clears: Vec<Place>,
+    /// Row records to create or bring up to date.
+    pub rows: Vec<RowRecord>,
     /// Edges to create or bring up to date.
     pub puts: Vec<Edge>,
     /// Edges to remove; it does not matter if they are gone.
     pub removes: Vec<EdgeId>,
+    /// Row records to remove.
+    pub gone: Vec<RowId>,
     /// What to note on the views' own records; a view that is gone stays gone.
     pub results: Vec<ResultInfo>,
+}
+
+/// Where a view has its edges.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub edge_table: Arc<str>,
+    pub query: ViewKey,
 }
 
 /// The state of a result.
 #[derive(Clone, Debug)]
 pub struct ResultInfo {
     pub query: ViewKey,
-    pub hash: ContentHash,
+    /// The hash of what the view shows; none if the query can't be answered now.
+    pub hash: Option<ContentHash>,
     pub row_count: u64,
     /// The result itself, for views of the formats that keep it on their record.
+    ///
+    /// One that is larger than a third of the largest message is not stored, and an error takes its place.
     pub result: Option<Value>,
+    /// Why the result is not what it should be.
+    pub error: Option<String>,
 }
 
 /// The outcome of [`Database::confirm`].
@@ -44,16 +64,17 @@ pub struct Confirmed {
 
 impl WriteBatch {
     pub fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.removes.is_empty() && self.results.is_empty()
+        self.len() == 0
     }
 
     /// How many rows are to be written.
     pub fn len(&self) -> usize {
-        self.puts.len() + self.removes.len() + self.results.len()
+        let edges = self.puts.len() + self.removes.len();
+        self.clears.len() + self.rows.len() + edges + self.gone.len() + self.results.len()
     }
 }
 
-const ACTION: &str = "writing results";
+pub(crate) const ACTION: &str = "writing results";
 
 impl Database {
     /// Writes a batch in one transaction and one request. Writing it twice is harmless. A conflict is retried.
@@ -108,142 +129,7 @@ impl Database {
         let found = states(ACTION, current)?;
         Ok(Confirmed { is_written: same == sdk::Value::Bool(true), current: found })
     }
-
-    /// The statements for a batch, in as many messages as it takes.
-    fn chunks(&self, batch: &WriteBatch) -> Result<Vec<Bound>> {
-        let query_table = self.names().query();
-        // Room for what the estimate of a value's size overlooks.
-        let mut chunks = Chunks { limit: self.settings().max_message_bytes / 3, ..Chunks::default() };
-        for edge in &batch.puts {
-            chunks.push(Part::Puts, edge.to_sdk(&query_table).map_err(converting(ACTION))?);
-        }
-        for id in &batch.removes {
-            chunks.push(Part::Removes, sdk::Value::RecordId(id.to_sdk().map_err(converting(ACTION))?));
-        }
-        for info in &batch.results {
-            let mut result = sdk::Object::new();
-            result.insert("id", query_record(&query_table, &info.query));
-            result.insert("hash", info.hash.to_string());
-            result.insert("rowCount", info.row_count as i64);
-            if let Some(value) = &info.result {
-                result.insert("result", to_sdk(value).map_err(converting(ACTION))?);
-            }
-            chunks.push(Part::Results, sdk::Value::Object(result));
-        }
-        Ok(chunks.finish())
-    }
 }
 
 /// The statement of [`Database::confirm`] that answers.
 const RETURNED: usize = 4;
-
-/// Statements and what they refer to.
-#[derive(Default)]
-struct Bound {
-    text: String,
-    variables: Variables,
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Puts,
-    Removes,
-    Results,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Part::Puts => "puts",
-            Part::Removes => "removes",
-            Part::Results => "results",
-        }
-    }
-
-    fn statement(self) -> &'static str {
-        match self {
-            Part::Puts => PUT,
-            Part::Removes => REMOVE,
-            Part::Results => NOTE,
-        }
-    }
-}
-
-/// `RELATE OR UPDATE` makes a real graph edge, whether or not there has been one: the record at its end may have been
-/// deleted meanwhile, and has taken the edge with it. `INSERT RELATION … ON DUPLICATE KEY UPDATE` and closures take
-/// quadratic time.
-const PUT: &str = "FOR $put IN $puts { RELATE OR UPDATE ($put.in)->($put.id)->($put.out) SET version = $put.version, \
-    clientId = $put.clientId, auth_id = $put.auth_id, parent = $put.parent, parent_rel = $put.parent_rel, \
-    updatedAt = time::now() RETURN NONE; };\n";
-const REMOVE: &str = "DELETE $removes RETURN NONE;\n";
-const NOTE: &str = "FOR $note IN $results { \
-    UPDATE $note.id SET hash = $note.hash, rowCount = $note.rowCount, result = $note.result RETURN NONE; };\n";
-
-/// Collects rows until a message is full.
-#[derive(Default)]
-struct Chunks {
-    /// How many bytes a message may hold.
-    limit: usize,
-    finished: Vec<Bound>,
-    parts: [Vec<sdk::Value>; 3],
-    bytes: usize,
-}
-
-impl Chunks {
-    fn push(&mut self, part: Part, row: sdk::Value) {
-        let bytes = size_of_value(&row);
-        if self.bytes > 0 && self.bytes + bytes > self.limit {
-            self.flush();
-        }
-        self.bytes += bytes;
-        self.parts[part as usize].push(row);
-    }
-
-    fn flush(&mut self) {
-        let mut bound = Bound::default();
-        for part in [Part::Puts, Part::Removes, Part::Results] {
-            let rows = std::mem::take(&mut self.parts[part as usize]);
-            if !rows.is_empty() {
-                bound.text.push_str(part.statement());
-                bound.variables.insert(part.name(), sdk::Value::Array(rows.into()));
-            }
-        }
-        self.bytes = 0;
-        if !bound.text.is_empty() {
-            self.finished.push(bound);
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bound> {
-        self.flush();
-        self.finished
-    }
-}
-
-/// About how many bytes a value takes in a message.
-fn size_of_value(value: &sdk::Value) -> usize {
-    const OVERHEAD: usize = 32;
-    OVERHEAD
-        + match value {
-            sdk::Value::String(text) => text.len(),
-            sdk::Value::Bytes(bytes) => bytes.len(),
-            sdk::Value::Array(items) => items.iter().map(size_of_value).sum(),
-            sdk::Value::Set(items) => items.iter().map(size_of_value).sum(),
-            sdk::Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size_of_value(value)).sum(),
-            sdk::Value::RecordId(id) => id.table.as_str().len() + size_of_key(&id.key),
-            _ => 0,
-        }
-}
-
-fn size_of_key(key: &sdk::RecordIdKey) -> usize {
-    const OVERHEAD: usize = 16;
-    OVERHEAD
-        + match key {
-            sdk::RecordIdKey::String(text) => text.len(),
-            sdk::RecordIdKey::Array(items) => items.iter().map(size_of_value).sum(),
-            sdk::RecordIdKey::Object(fields) => {
-                fields.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
-            }
-            _ => 0,
-        }
-}

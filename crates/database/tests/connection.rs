@@ -132,7 +132,8 @@ async fn conflicts_are_retried_until_one_after_the_other_got_through() {
     for row_count in 1..=10 {
         let db = db.clone();
         writers.push(tokio::spawn(async move {
-            let info = ResultInfo { query: "q".parse().unwrap(), hash: ContentHash::of(b""), row_count, result: None };
+            let (query, hash) = ("q".parse().unwrap(), Some(ContentHash::of(b"")));
+            let info = ResultInfo { query, hash, row_count, result: None, error: None };
             db.write(&WriteBatch { results: vec![info], ..WriteBatch::default() }).await
         }));
     }

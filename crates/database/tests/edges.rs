@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, RecordId, Value};
-use database::{Database, Edge, EdgeId, QueryRow, RefMode, ResultInfo, WriteBatch};
+use database::{Database, Edge, EdgeId, Place, QueryRow, RefMode, ResultInfo, WriteBatch};
 use protocol::{ContentHash, Format, ViewKey};
 use support::{Server, apply, object, query, record, run};
 
@@ -39,7 +39,7 @@ fn edge(db: &Database, view: &str, index: i64) -> EdgeId {
 
 async fn write(db: &Database, puts: Vec<Edge>, removes: Vec<EdgeId>) {
     let before = db.requests();
-    db.write(&WriteBatch { puts, removes, results: Vec::new() }).await.unwrap();
+    db.write(&WriteBatch { puts, removes, ..WriteBatch::default() }).await.unwrap();
     assert_eq!(db.requests() - before, 1, "one request");
 }
 
@@ -133,7 +133,8 @@ async fn a_view_goes_with_its_edges_and_with_nobody_elses() {
     assert_eq!(keys(db.queries().await.unwrap()), ["q ", "qq"]);
     assert!(stored(&db, "q").await.is_empty());
     assert_eq!(stored(&db, "qq").await.len(), 1);
-    db.remove_edges(&key("qq"), &db.names().list_ref()).await.unwrap();
+    let clears = vec![Place { edge_table: db.names().list_ref().into(), query: key("qq") }];
+    db.write(&WriteBatch { clears, ..WriteBatch::default() }).await.unwrap();
     assert!(stored(&db, "qq").await.is_empty());
     assert_eq!(keys(db.queries().await.unwrap()), ["q ", "qq"]);
 }
@@ -149,7 +150,9 @@ async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     db.register_query(&row, RefMode::Dedicated).await.unwrap();
     assert_eq!(db.requests() - before, 1);
     let hash = ContentHash::of(b"x");
-    let results = vec![ResultInfo { query: key("q"), hash, row_count: 3, result: Some(Value::from("rows")) }];
+    let result = Some(Value::from("rows"));
+    let info = ResultInfo { query: key("q"), hash: Some(hash), row_count: 3, result, error: None };
+    let results = vec![info.clone()];
     db.write(&WriteBatch { results, ..WriteBatch::default() }).await.unwrap();
     run(&client, "UPDATE _00_query:q SET lastActiveAt = d'2020-01-01T00:00:00Z'").await;
     row.params = object([("b", Value::from(2))]);
@@ -165,7 +168,7 @@ async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     assert_eq!(query(&client, "SELECT VALUE result FROM ONLY _00_query:q").await, Value::from("rows"));
     // A result of a view that is gone does not bring it back.
     db.remove_query(&key("q"), &db.names().list_ref()).await.unwrap();
-    let results = vec![ResultInfo { query: key("q"), hash, row_count: 3, result: None }];
+    let results = vec![info];
     db.write(&WriteBatch { results, ..WriteBatch::default() }).await.unwrap();
     assert!(db.queries().await.unwrap().is_empty());
 }

@@ -77,12 +77,12 @@ impl Default for Params {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// One edge per record.
+    /// One edge for each row, and for each row of a subquery under it.
     #[default]
     Streaming,
     /// `[[id, version], …]` and its hash, on the query's row.
     Flat,
-    /// The nested rows, on the query's row.
+    /// What SurrealDB answers, subqueries included, on the query's row.
     Tree,
 }
 

@@ -68,22 +68,28 @@ pub struct RegisterResponse {
     pub hash: ContentHash,
     /// In the order of the view.
     pub rows: Vec<ResultRow>,
+    /// What is kept on the view's record, for the formats that keep something there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// What SurrealDB answers instead of a result, because of a row that the query can't be evaluated for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
-/// A record of a result.
+/// A row of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
-    /// The record id as SurrealQL writes it.
+    /// The id of the record as SurrealQL writes it; of a row that is no record, that of its row record.
     pub id: String,
     pub version: u64,
     /// What the query selects of the record.
     pub record: Value,
-    /// The records of the row's subqueries.
+    /// The rows of the subqueries under it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Child>,
 }
 
-/// A record that a subquery contributes to a row.
+/// A row that a subquery contributes to another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Child {
     /// The alias of the subquery.

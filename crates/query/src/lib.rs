@@ -20,18 +20,18 @@
 mod compile;
 pub mod convert;
 mod error;
+mod fold;
+mod functions;
 mod library;
 mod locate;
-mod lower;
-mod projection;
 mod refusal;
+mod scalar;
 mod syntax;
 mod value;
 
 pub use compile::{Query, compile};
 pub use error::{Error, ErrorKind};
 pub use library::SurrealLibrary;
-pub use projection::Projection;
 pub use value::{parse_record_id, parse_value};
 
 /// The longest text that is read, in bytes.

@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use circuit::{Geometry, Library};
+use circuit::{Fold, Geometry, Library, Value};
 use surrealdb_expr::val::regex::regex_new;
 
 use crate::convert::geometry_to_surreal;
+use crate::fold;
 
-/// The functions that the circuit leaves to SurrealDB's library: regular expressions and geometry.
+/// The functions that the circuit leaves to SurrealDB's library: regular expressions, geometry, and aggregates that are
+/// computed over all values.
 ///
 /// Regular expressions are compiled once, within SurrealDB's size limit, and kept in its cache.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +27,12 @@ impl Library for SurrealLibrary {
 
     fn geometry_intersects(&self, a: &Geometry, b: &Geometry) -> bool {
         holds(|| geometry_to_surreal(a).intersects(&geometry_to_surreal(b)))
+    }
+
+    /// `NULL` also where SurrealDB's arithmetic panics, because a number outgrew a decimal.
+    fn fold(&self, fold: Fold, values: &mut dyn Iterator<Item = &Value>, extra: &[Value]) -> Value {
+        let answer = catch_unwind(AssertUnwindSafe(|| fold::fold(fold, values, extra)));
+        answer.ok().flatten().unwrap_or(Value::Null)
     }
 }
 

@@ -13,12 +13,13 @@ macro_rules! range {
 }
 
 mod clauses;
+mod nodes;
 
 use std::ops::Range;
 
 use surrealdb_ast::{
-    Ast, AstSpan, BinaryOperator, DestructureOperator, Expr, Fields, IdiomExpr, IdiomOperator, ListSelector, NodeId,
-    NodeListId, OrderBy, PathSegment, PostfixOperator, PrefixOperator, Query, RecordIdKey, Select, TopLevelExpr,
+    Ast, AstSpan, BinaryOperator, Expr, Group, IdiomExpr, IdiomOperator, NodeId, NodeListId, OrderBy, PathSegment,
+    PostfixOperator, PrefixOperator, Query, RecordIdKey, Select, TopLevelExpr,
 };
 use surrealdb_parser::{Config, Parse, Parser};
 
@@ -27,8 +28,7 @@ use crate::refusal::{Anchor, Clause, Construct, Refusal};
 
 /// The error for a refused text of statements.
 pub(crate) fn locate(text: &str, refusal: Refusal) -> Error {
-    let range =
-        parse::<Query>(text).and_then(|(query, ast)| Locator { text, ast: &ast }.in_query(&query, &refusal.anchor));
+    let range = parse::<Query>(text).and_then(|(query, ast)| Locator { text, ast: &ast }.in_query(&query, &refusal));
     Error::at(text, range.unwrap_or_else(|| whole(text)), refusal.kind)
 }
 
@@ -53,10 +53,10 @@ struct Locator<'a> {
 }
 
 impl Locator<'_> {
-    fn in_query(&self, query: &Query, anchor: &Anchor) -> Option<Range<usize>> {
+    fn in_query(&self, query: &Query, refusal: &Refusal) -> Option<Range<usize>> {
         let mut statements = self.ast.iter_list(query.exprs);
         let first = statements.next()?;
-        if *anchor == Anchor::SecondStatement {
+        if refusal.anchor == Anchor::SecondStatement {
             return Some(range!(statements.next()?.ast_span(self.ast)));
         }
         let TopLevelExpr::Expr(mut expr) = self.ast[first] else {
@@ -65,18 +65,46 @@ impl Locator<'_> {
         while let Expr::Covered(inner) = self.ast[expr] {
             expr = inner;
         }
-        match (&self.ast[expr], anchor) {
-            (Expr::Explain(explain), Anchor::Clause(Clause::Explain)) => Some(range!(explain.ast_span(self.ast))),
-            (Expr::Select(select), anchor) => self.in_select(&self.ast[*select], anchor),
+        if let (Expr::Explain(explain), Anchor::Clause(Clause::Explain)) = (&self.ast[expr], &refusal.anchor) {
+            return Some(range!(explain.ast_span(self.ast)));
+        }
+        let mut selects = Vec::new();
+        self.selects_in(expr, &mut selects);
+        let number = refusal.select.unwrap_or_default();
+        let select = selects.get(number)?;
+        match self.ast[*select] {
+            Expr::Select(id) => self.in_select(&self.ast[id], &refusal.anchor).or_else(|| {
+                // The outermost statement is shown as a whole, without spaces around it.
+                (number > 0).then(|| self.with_parentheses(self.extent(*select)))
+            }),
             _ => None,
         }
     }
 
+    /// All SELECT statements in an expression, in the order of the text.
+    fn selects_in(&self, expr: NodeId<Expr>, found: &mut Vec<NodeId<Expr>>) {
+        if let Expr::Select(_) = self.ast[expr] {
+            found.push(expr);
+        }
+        self.children_of(&self.ast[expr]).into_iter().for_each(|child| self.selects_in(child, found));
+    }
+
     fn in_select(&self, select: &Select, anchor: &Anchor) -> Option<Range<usize>> {
+        let nth = |list: Option<NodeListId<Expr>>, number: usize| {
+            self.ast.iter_list(list).nth(number).map(|expr| self.extent(expr))
+        };
         match anchor {
             Anchor::Statement | Anchor::SecondStatement => None,
             Anchor::Clause(clause) => self.clause(select, *clause),
             Anchor::Field(number) => self.field(select, *number),
+            Anchor::Source(number) => nth(Some(select.from), *number),
+            Anchor::SplitKey(number) => nth(select.split, *number),
+            Anchor::GroupKey(number) => match &select.group {
+                Some(Group::Fields(keys)) => nth(Some(*keys), *number),
+                _ => None,
+            },
+            Anchor::OmitItem(number) => nth(select.omit, *number),
+            Anchor::FetchItem(number) => nth(select.fetch, *number),
             Anchor::OrderKey(number) => match &select.order {
                 Some(OrderBy::List(keys)) => {
                     let key = self.ast.iter_list(Some(*keys)).nth(*number)?;
@@ -97,28 +125,7 @@ impl Locator<'_> {
         }
     }
 
-    /// All expressions of a statement, in the order of the text.
-    fn expressions_of(&self, select: &Select) -> Vec<NodeId<Expr>> {
-        let mut expressions = Vec::new();
-        match &self.ast[select.fields] {
-            Fields::Value(selector) => expressions.push(self.ast[*selector].expr),
-            Fields::List(fields) => {
-                expressions.extend(self.ast.iter_list(Some(*fields)).filter_map(|field| match &self.ast[field] {
-                    ListSelector::All(_) => None,
-                    ListSelector::Selector(selector) => Some(selector.expr),
-                }));
-            }
-        }
-        expressions.extend(self.ast.iter_list(Some(select.from)));
-        expressions.extend(select.condition);
-        if let Some(OrderBy::List(keys)) = &select.order {
-            expressions.extend(self.ast.iter_list(Some(*keys)).map(|key| self.ast[key].expr));
-        }
-        expressions.extend(select.limit.into_iter().chain(select.start));
-        expressions
-    }
-
-    /// The first node of an expression that the anchor is about.
+    /// The first node of an expression that the anchor is about. A SELECT inside of it is searched by itself.
     fn search(&self, expr: NodeId<Expr>, anchor: &Anchor) -> Option<Range<usize>> {
         self.search_in(&self.ast[expr], anchor)
     }
@@ -127,95 +134,24 @@ impl Locator<'_> {
         if self.is_match(expr, anchor) {
             return Some(self.extent_of(expr));
         }
-        // A statement is shown with its parentheses.
-        if let Expr::Covered(inner) = expr
-            && self.is_match(&self.ast[*inner], anchor)
-            && matches!(anchor, Anchor::Construct(Construct::Statement))
-        {
-            return Some(self.extent_of(expr));
-        }
-        let in_list =
-            |items: Option<NodeListId<Expr>>| self.ast.iter_list(items).find_map(|item| self.search(item, anchor));
         match expr {
-            Expr::Covered(inner) => self.search(*inner, anchor),
-            Expr::Array(array) => in_list(self.ast[*array].entries),
-            Expr::Set(set) => in_list(self.ast[*set].entries),
-            Expr::Object(object) => self
-                .ast
-                .iter_list(self.ast[*object].entries)
-                .find_map(|entry| self.search(self.ast[entry].value, anchor)),
-            Expr::RecordId(id) => self.search_in_key(&self.ast[self.ast[*id].key], anchor),
-            Expr::Binary(binary) => {
-                let binary = &self.ast[*binary];
-                self.search(binary.left, anchor).or_else(|| self.search(binary.right, anchor))
+            // A statement is shown with its parentheses.
+            Expr::Covered(inner)
+                if self.is_match(&self.ast[*inner], anchor)
+                    && matches!(anchor, Anchor::Construct(Construct::Statement)) =>
+            {
+                return Some(self.extent_of(expr));
             }
-            Expr::Postfix(postfix) => {
-                let postfix = &self.ast[*postfix];
-                self.search(postfix.left, anchor).or_else(|| match &postfix.op.value {
-                    PostfixOperator::MethodCall { arguments, .. } | PostfixOperator::Call(arguments) => {
-                        in_list(*arguments)
-                    }
-                    PostfixOperator::Range | PostfixOperator::RangeSkip => None,
-                })
+            Expr::Select(_) => return None,
+            Expr::Idiom(idiom) => {
+                let steps = self.steps_of(*idiom);
+                if let Some(step) = steps.iter().find(|step| self.is_match(&Expr::Idiom(**step), anchor)) {
+                    return Some(self.extent_of(&Expr::Idiom(*step)));
+                }
             }
-            Expr::Prefix(prefix) => self.search(self.ast[*prefix].right, anchor),
-            Expr::Idiom(idiom) => self.search_in_path(*idiom, anchor),
-            _ => None,
+            _ => {}
         }
-    }
-
-    fn search_in_key(&self, key: &RecordIdKey, anchor: &Anchor) -> Option<Range<usize>> {
-        match key {
-            RecordIdKey::Array(array) => self.search_in(&Expr::Array(*array), anchor),
-            RecordIdKey::Object(object) => self.search_in(&Expr::Object(*object), anchor),
-            _ => None,
-        }
-    }
-
-    /// A path is a node for each of its steps, the last one outermost. Paths may be of any length, so this must not
-    /// recurse.
-    fn search_in_path(&self, last: NodeId<IdiomExpr>, anchor: &Anchor) -> Option<Range<usize>> {
-        let steps = self.steps_of(last);
-        if let Some(step) = steps.iter().find(|step| self.is_match(&Expr::Idiom(**step), anchor)) {
-            return Some(self.extent_of(&Expr::Idiom(*step)));
-        }
-        let first = steps.last().map(|step| self.ast[*step].left)?;
-        let in_first = self.search(first, anchor);
-        in_first.or_else(|| steps.iter().rev().find_map(|step| self.search_in_step(&self.ast[*step], anchor)))
-    }
-
-    fn search_in_step(&self, step: &IdiomExpr, anchor: &Anchor) -> Option<Range<usize>> {
-        match &step.op.value {
-            IdiomOperator::Index(inner) | IdiomOperator::Where(inner) => self.search(*inner, anchor),
-            IdiomOperator::Call(arguments) => {
-                self.ast.iter_list(*arguments).find_map(|argument| self.search(argument, anchor))
-            }
-            IdiomOperator::Destructure(fields) => {
-                self.ast.iter_list(*fields).find_map(|field| match &self.ast[field].op.as_ref()?.value {
-                    DestructureOperator::Expr(expr) => self.search(*expr, anchor),
-                    _ => None,
-                })
-            }
-            _ => None,
-        }
-    }
-
-    /// The steps of a path from the last one to the first.
-    fn steps_of(&self, last: NodeId<IdiomExpr>) -> Vec<NodeId<IdiomExpr>> {
-        let before = |step: &NodeId<IdiomExpr>| match self.ast[self.ast[*step].left] {
-            Expr::Idiom(before) => Some(before),
-            _ => None,
-        };
-        std::iter::successors(Some(last), before).collect()
-    }
-
-    /// What the first step of a path is applied to.
-    fn start_of(&self, last: NodeId<IdiomExpr>) -> NodeId<Expr> {
-        let mut start = self.ast[last].left;
-        while let Expr::Idiom(step) = self.ast[start] {
-            start = self.ast[step].left;
-        }
-        start
+        self.children_of(expr).into_iter().find_map(|child| self.search(child, anchor))
     }
 
     fn is_match(&self, expr: &Expr, anchor: &Anchor) -> bool {

@@ -4,12 +4,15 @@ use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::{BinaryOperator, Expr, Function, Literal, PrefixOperator};
 
 use crate::error::ErrorKind;
+use crate::functions;
 
 /// Why a statement was refused, and what to look for in its text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     pub kind: ErrorKind,
     pub anchor: Anchor,
+    /// The number of the SELECT that it is about, in the order of the text; the outermost one is the first.
+    pub select: Option<usize>,
 }
 
 /// What a refusal is about; [`locate`](crate::locate) finds it in the text.
@@ -26,8 +29,18 @@ pub(crate) enum Anchor {
     Parameter(String),
     /// The selected field of this number.
     Field(usize),
+    /// The source of this number.
+    Source(usize),
+    /// The `SPLIT` path of this number.
+    SplitKey(usize),
+    /// The `GROUP BY` key of this number.
+    GroupKey(usize),
     /// The `ORDER BY` key of this number.
     OrderKey(usize),
+    /// The `OMIT` path of this number.
+    OmitItem(usize),
+    /// The `FETCH` path of this number.
+    FetchItem(usize),
 }
 
 /// A clause of a SELECT statement.
@@ -36,14 +49,12 @@ pub(crate) enum Clause {
     Value,
     Omit,
     From,
-    Only,
     With,
     Split,
     Group,
     Order,
     Limit,
     Start,
-    Fetch,
     Version,
     Timeout,
     ForUpdate,
@@ -73,6 +84,8 @@ pub(crate) enum Construct {
     RecordRange,
     GeneratedKey,
     Graph,
+    /// A graph step with more than a condition, a plain order and a limit.
+    GraphSelect,
     Reference,
     Recursion,
     Destructuring,
@@ -93,43 +106,56 @@ const NOT_YET_PLURAL: &str = "are not supported yet";
 
 impl Refusal {
     pub(crate) fn new(what: impl Into<String>, reason: &'static str, anchor: Anchor) -> Self {
-        Refusal { kind: ErrorKind::Unsupported { what: what.into(), reason }, anchor }
+        Refusal { kind: ErrorKind::Unsupported { what: what.into(), reason }, anchor, select: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>, anchor: Anchor) -> Self {
-        Refusal { kind: ErrorKind::Invalid { message: message.into() }, anchor }
+        Refusal { kind: ErrorKind::Invalid { message: message.into() }, anchor, select: None }
+    }
+
+    pub(crate) fn unknown_parameter(name: &str) -> Self {
+        let kind = ErrorKind::UnknownParameter { name: name.to_owned() };
+        Refusal { kind, anchor: Anchor::Parameter(name.to_owned()), select: None }
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Refusal::new(
+            "a query of this size",
+            "is not supported: it has too many fields, constants or subqueries",
+            Anchor::Statement,
+        )
+    }
+
+    /// The refusal with a place, if it is about nothing more precise than a statement.
+    pub(crate) fn or_at(self, anchor: &Anchor) -> Self {
+        let anchor = if self.anchor == Anchor::Statement { anchor.clone() } else { self.anchor };
+        Refusal { anchor, ..self }
     }
 
     pub(crate) fn clause(clause: Clause) -> Self {
         let (what, reason) = match clause {
-            Clause::Value => ("SELECT VALUE", NOT_YET),
-            Clause::Omit => ("OMIT", NOT_YET),
-            Clause::From => ("this source", NOT_YET),
-            Clause::Only => ("ONLY", NOT_YET),
             Clause::With => ("WITH INDEX", "has no meaning for a live view"),
-            Clause::Split => ("SPLIT", NOT_YET),
-            Clause::Group => ("GROUP BY", NOT_YET),
             Clause::Order => ("ORDER BY RAND()", "is not deterministic"),
-            Clause::Limit => ("this LIMIT", NOT_YET),
-            Clause::Start => ("this START", NOT_YET),
-            Clause::Fetch => ("FETCH", NOT_YET),
             Clause::Version => ("VERSION", "asks for the past, and a live view shows the present"),
             Clause::Timeout => ("TIMEOUT", "has no meaning for a live view"),
             Clause::ForUpdate => ("FOR UPDATE", "locks rows, and a live view has no transaction"),
             Clause::Explain => ("EXPLAIN", "does not answer rows"),
+            Clause::Value => ("this VALUE", NOT_YET),
+            Clause::Omit => ("this OMIT", NOT_YET),
+            Clause::From => ("this source", NOT_YET),
+            Clause::Split => ("this SPLIT", NOT_YET),
+            Clause::Group => ("this GROUP BY", NOT_YET),
+            Clause::Limit => ("this LIMIT", NOT_YET),
+            Clause::Start => ("this START", NOT_YET),
         };
         Refusal::new(what, reason, Anchor::Clause(clause))
     }
 
     pub(crate) fn construct(construct: Construct) -> Self {
         let (what, reason) = match &construct {
-            Construct::Function(name) if is_not_deterministic(name) => {
-                (format!("the function {name}()"), "is not deterministic")
+            Construct::Function(name) => {
+                (format!("the function {name}()"), functions::reason(name, 0).unwrap_or(NOT_YET))
             }
-            Construct::Function(name) if has_side_effects(name) => {
-                (format!("the function {name}()"), "has side effects")
-            }
-            Construct::Function(name) => (format!("the function {name}()"), NOT_YET),
             Construct::Method(name) => (format!("the method .{name}()"), NOT_YET),
             Construct::Call => ("calling a closure".into(), NOT_YET),
             Construct::Arithmetic => ("arithmetic with fields".into(), NOT_YET),
@@ -145,6 +171,7 @@ impl Refusal {
             Construct::RecordRange => ("a range of records".into(), NOT_YET),
             Construct::GeneratedKey => ("a generated record id".into(), "is not deterministic"),
             Construct::Graph => ("a graph step".into(), NOT_YET),
+            Construct::GraphSelect => ("a query inside of a graph step".into(), NOT_YET),
             Construct::Reference => ("a reference step".into(), NOT_YET),
             Construct::Recursion => ("a recursive path".into(), NOT_YET),
             Construct::Destructuring => ("destructuring".into(), NOT_YET),
@@ -211,12 +238,4 @@ impl Construct {
             Part::Field(_) => Construct::Other,
         }
     }
-}
-
-fn is_not_deterministic(function: &str) -> bool {
-    function == "rand" || function.starts_with("rand::") || function == "time::now" || function.starts_with("session::")
-}
-
-fn has_side_effects(function: &str) -> bool {
-    function == "sleep" || function.starts_with("http::") || function.starts_with("sequence::")
 }

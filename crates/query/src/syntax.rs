@@ -56,11 +56,31 @@ fn settings() -> ParserSettings {
 }
 
 fn check_size(text: &str) -> Result<(), Error> {
-    if text.len() <= MAX_TEXT {
-        return Ok(());
+    let invalid = |at: usize, message: String| Err(Error::at(text, at..at, ErrorKind::Invalid { message }));
+    if text.len() > MAX_TEXT {
+        return invalid(MAX_TEXT, format!("the text is longer than {MAX_TEXT} bytes"));
     }
-    let kind = ErrorKind::Invalid { message: format!("the text is longer than {MAX_TEXT} bytes") };
-    Err(Error::at(text, MAX_TEXT..MAX_TEXT, kind))
+    let mut destructurings = text.match_indices('{').map(|(at, _)| at).filter(|at| may_destructure(&text[..*at]));
+    match destructurings.nth(MAX_DESTRUCTURINGS) {
+        Some(at) => invalid(at, format!("there are more than {MAX_DESTRUCTURINGS} destructurings")),
+        None => Ok(()),
+    }
+}
+
+/// The most places of a text where an object may be destructured. SurrealDB's parser limits all ways to nest but this
+/// one, and would overflow the stack.
+const MAX_DESTRUCTURINGS: usize = 64;
+
+/// Whether a brace behind this text may destructure: a dot is before it, or a comment that may hide one.
+fn may_destructure(before: &str) -> bool {
+    let trimmed = before.trim_end();
+    let comes_first_in_line = before[trimmed.len()..].contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
+    trimmed.ends_with(['.', '/']) || (comes_first_in_line && has_line_comment(trimmed))
+}
+
+fn has_line_comment(text: &str) -> bool {
+    let line = text.rsplit(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).next().unwrap_or_default();
+    line.contains("--") || line.contains("//") || line.contains('#')
 }
 
 fn syntax_error(text: &str, message: String) -> Error {

@@ -1,11 +1,11 @@
 //! Values and record ids that come as SurrealQL text.
 
-use circuit::{Object, RecordId, Value};
+use circuit::{RecordId, Value};
 use surrealdb_expr::expr::{Expr, Literal};
 
+use crate::compile;
 use crate::error::{Error, ErrorKind};
 use crate::locate::locate_in_expression;
-use crate::lower::Lowering;
 use crate::refusal::{Anchor, Refusal};
 use crate::syntax;
 
@@ -13,20 +13,23 @@ use crate::syntax;
 /// which JSON is a part. Expressions of constants are folded, so `1d - 2h` is one too.
 pub fn parse_value(text: &str) -> Result<Value, Error> {
     let expr = syntax::expression(text)?;
-    let no_parameters: Object = [].into_iter().collect();
-    let not_constant = || Refusal::invalid("this is not a constant", Anchor::Statement);
-    let value = Lowering::new(&no_parameters).constant_or(&expr, not_constant);
-    value.map_err(|refusal| locate_in_expression(text, refusal))
+    match compile::constant(&expr) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(locate_in_expression(text, Refusal::invalid("this is not a constant", Anchor::Statement))),
+        Err(refusal) => Err(locate_in_expression(text, refusal)),
+    }
 }
 
 /// Reads the id of one record, such as `user:123`, ``user:`a-b` `` or `visit:['London', 3]`.
 pub fn parse_record_id(text: &str) -> Result<RecordId, Error> {
     let expr = syntax::expression(text)?;
-    let Expr::Literal(Literal::RecordId(id)) = &expr else {
-        let kind = ErrorKind::Invalid { message: "this is not a record id".into() };
-        return Err(Error::at(text, 0..text.len(), kind));
-    };
-    let no_parameters: Object = [].into_iter().collect();
-    let id = Lowering::new(&no_parameters).record_id(id);
-    id.map_err(|refusal| locate_in_expression(text, refusal))
+    let not_an_id = || Error::at(text, 0..text.len(), ErrorKind::Invalid { message: "this is not a record id".into() });
+    if !matches!(expr, Expr::Literal(Literal::RecordId(_))) {
+        return Err(not_an_id());
+    }
+    match compile::constant(&expr) {
+        Ok(Some(Value::RecordId(id))) => Ok((*id).clone()),
+        Ok(_) => Err(not_an_id()),
+        Err(refusal) => Err(locate_in_expression(text, refusal)),
+    }
 }

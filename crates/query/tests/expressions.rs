@@ -7,7 +7,7 @@ mod common;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use circuit::{Links, Object, RecordId, Value};
+use circuit::{Constant, Object, Scope, Slot, Value};
 use common::value;
 use proptest::prelude::*;
 use query::convert::{from_surreal, to_surreal};
@@ -173,11 +173,10 @@ fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Object> {
         .prop_map(|values| names.iter().map(|name| Arc::from(*name)).zip(values).collect())
 }
 
-struct NoLinks;
-
-impl Links for NoLinks {
-    fn field_of(&mut self, _: &Arc<RecordId>, _: &str) -> Value {
-        Value::None
+fn constant(slot: &Slot) -> Value {
+    match slot {
+        Slot::Constant(Constant(value)) => value.clone(),
+        Slot::Computed(expr) => panic!("{expr:?} is no constant"),
     }
 }
 
@@ -200,16 +199,24 @@ proptest! {
             Err(error) => return Err(TestCaseError::fail(format!("{text}: {error}"))),
         };
         let template = &query.plan.template;
-        let columns: Vec<Value> = template.columns.iter().map(|path| path.get(&row, &mut NoLinks)).collect();
+        let scope = Scope::of_row(&row);
+        let mut reader = common::NoRecords;
+        let column = |column: &circuit::Expr| match column.evaluate(&scope, &mut common::NoRecords, &SurrealLibrary) {
+            Ok(value) => value.into_owned(),
+            Err(failure) => panic!("{failure:?}"),
+        };
+        let columns: Vec<Value> = template.columns.iter().map(column).collect();
+        let slots: Vec<Value> = query.plan.slots.iter().map(constant).collect();
+        let scope = Scope { columns: &columns, slots: &slots, ..Scope::default() };
         let filter = template.filter.as_ref().expect("there is a condition");
         let expected = evaluate(&Expr::from(tree), &row, &parameters);
-        let value = filter.evaluate(&columns, &query.plan.slots.0, &SurrealLibrary).into_owned();
+        let value = filter.evaluate(&scope, &mut reader, &SurrealLibrary).expect("comparisons don't fail").into_owned();
         let expected_value = from_surreal(&expected).expect("converts");
         prop_assert!(
             circuit::value::identity::are_identical(&value, &expected_value),
             "{text}: {value:?} instead of {expected_value:?}"
         );
-        let holds = filter.test(&columns, &query.plan.slots.0, &SurrealLibrary);
+        let holds = filter.test(&scope, &mut reader, &SurrealLibrary).expect("comparisons don't fail");
         prop_assert_eq!(holds, expected.is_truthy(), "{}", text);
     }
 

@@ -1,10 +1,15 @@
-//! Which plan a query compiles to, and which queries share a template.
+//! Which queries share a template, and what becomes of their constants.
+
+mod common;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use circuit::value::identity::are_identical;
-use circuit::{Expr, Key, Links, Object, Operator, OrderKey, Path, PathStep, Plan, RecordId, Value, Window};
+use circuit::{
+    Constant, Expr, Key, Object, Operator, OrderKey, Path, PathStep, Plan, RecordId, Slot, Source, Value, Window,
+};
+use proptest::prelude::*;
 use query::{ErrorKind, compile, parse_record_id, parse_value};
 
 fn parameters(text: &str) -> Object {
@@ -34,17 +39,29 @@ fn slot(number: u16) -> Expr {
     Expr::Slot(number)
 }
 
+/// The columns, all of which are plain paths.
+fn columns(plan: &Plan) -> Vec<Path> {
+    let path = |column: &Expr| match column {
+        Expr::Path(path) => path.clone(),
+        other => panic!("{other:?} is no path"),
+    };
+    plan.template.columns.iter().map(path).collect()
+}
+
+fn is_constant(slot: &Slot, expected: &Value) -> bool {
+    matches!(slot, Slot::Constant(Constant(value)) if are_identical(value, expected))
+}
+
 fn assert_slots(plan: &Plan, expected: &[&str]) {
     let expected: Vec<Value> = expected.iter().map(|text| value(text)).collect();
-    let same =
-        plan.slots.0.len() == expected.len() && plan.slots.0.iter().zip(&expected).all(|(a, b)| are_identical(a, b));
+    let same = plan.slots.len() == expected.len() && plan.slots.iter().zip(&expected).all(|(a, b)| is_constant(a, b));
     assert!(same, "{:?} instead of {expected:?}", plan.slots);
 }
 
 #[test]
 fn a_table_without_clauses_is_all_its_rows() {
     let plan = plan("SELECT * FROM thread;");
-    assert_eq!(&*plan.template.table, "thread");
+    assert_eq!(plan.template.source, Source::Table("thread".into()));
     assert_eq!(plan.template.filter, None);
     assert!(plan.template.columns.is_empty() && plan.template.order.is_empty());
     assert_eq!(plan.window, None);
@@ -57,7 +74,7 @@ fn constants_and_parameters_are_slots_and_paths_are_columns() {
         "SELECT * FROM thread WHERE author = $author AND stats.views > 10 AND author != NONE",
         "{ author: user:1 }",
     );
-    assert_eq!(plan.template.columns, [Path::field("author"), Path::new("stats", [PathStep::Field("views".into())])]);
+    assert_eq!(columns(&plan), [Path::field("author"), Path::new("stats", [PathStep::Field("views".into())])]);
     let conjuncts = [
         Expr::binary(Operator::Equal, column(0), slot(0)),
         Expr::binary(Operator::Greater, column(1), slot(1)),
@@ -283,7 +300,7 @@ fn paths_keep_indexes_and_links() {
         plan("SELECT * FROM t WHERE author.org.name = 1 AND tags[0] = 1 AND tags[$] = 1 AND `odd name`.`a.b` = 1");
     let field = |name: &str| PathStep::Field(name.into());
     assert_eq!(
-        plan.template.columns,
+        columns(&plan),
         [
             Path::new("author", [field("org"), field("name")]),
             Path::new("tags", [PathStep::Index(0)]),
@@ -306,7 +323,7 @@ fn a_condition_may_be_a_constant_or_a_field() {
 #[test]
 fn an_order_key_that_is_not_selected_stays_within_the_row() {
     let plan = plan("SELECT *, author.name AS by FROM t ORDER BY author.name, by LIMIT 1");
-    let paths: Vec<_> = plan.template.order.iter().map(|key| &plan.template.columns[usize::from(key.column)]).collect();
+    let paths: Vec<_> = plan.template.order.iter().map(|key| columns(&plan)[usize::from(key.column)].clone()).collect();
     assert_eq!(paths.iter().map(|path| path.may_follow_links()).collect::<Vec<_>>(), [false, true]);
 }
 
@@ -314,28 +331,28 @@ fn an_order_key_that_is_not_selected_stays_within_the_row() {
 fn order_has_several_keys_and_resolves_aliases() {
     let plan = plan("SELECT *, stats.views AS views, name AS n FROM t ORDER BY views DESC, n, created ASC, views");
     assert_eq!(
-        plan.template.columns,
+        columns(&plan),
         [Path::new("stats", [PathStep::Field("views".into())]), Path::field("name"), Path::field("created")]
     );
-    let key = |column, descending| OrderKey { column, descending };
+    let key = OrderKey::new;
     assert_eq!(plan.template.order, [key(0, true), key(1, false), key(2, false), key(0, false)]);
 }
 
 #[test]
 fn order_and_condition_share_columns() {
     let plan = plan("SELECT * FROM t WHERE a > 1 ORDER BY a");
-    assert_eq!(plan.template.columns, [Path::field("a")]);
+    assert_eq!(columns(&plan), [Path::field("a")]);
 }
 
 /// In SurrealDB an `ORDER BY` path follows record links only if it is selected under an alias.
 #[test]
 fn order_by_a_path_stays_within_the_row() {
     let path = || Path::new("author", [PathStep::Field("name".into())]);
-    assert_eq!(plan("SELECT * FROM t ORDER BY author.name").template.columns, [path().within_row()]);
-    assert_eq!(plan("SELECT author.name FROM t ORDER BY author.name").template.columns, [path().within_row()]);
-    assert_eq!(plan("SELECT author.name AS n FROM t ORDER BY n").template.columns, [path()]);
+    assert_eq!(columns(&plan("SELECT * FROM t ORDER BY author.name")), [path().within_row()]);
+    assert_eq!(columns(&plan("SELECT author.name FROM t ORDER BY author.name")), [path().within_row()]);
+    assert_eq!(columns(&plan("SELECT author.name AS n FROM t ORDER BY n")), [path()]);
     let both = plan("SELECT * FROM t WHERE author.name = 1 ORDER BY author.name");
-    assert_eq!(both.template.columns, [path(), path().within_row()]);
+    assert_eq!(columns(&both), [path(), path().within_row()]);
 }
 
 #[test]
@@ -357,7 +374,7 @@ fn limit_and_start_are_numbers_by_surrealdbs_rules() {
 #[test]
 fn a_record_is_a_table_with_a_condition() {
     let plan = plan("SELECT * FROM thread:abc WHERE active");
-    assert_eq!(&*plan.template.table, "thread");
+    assert_eq!(plan.template.source, Source::Table("thread".into()));
     let by_id = Expr::binary(Operator::Equal, column(0), slot(0));
     assert_eq!(plan.template.filter, Some(Expr::binary(Operator::And, by_id, column(1))));
     assert_slots(&plan, &["thread:abc"]);
@@ -396,73 +413,67 @@ fn a_missing_parameter_is_named() {
     assert_eq!(error.to_string(), "line 2, column 7: the parameter $missing was not given: \"$missing\"");
 }
 
-struct NoLinks;
+/// Places for a constant or a parameter, with what may stand there. `#` is the place.
+const SHARED: &[&str] = &[
+    "SELECT * FROM t WHERE a = #",
+    "SELECT * FROM t WHERE a = # AND (b < # OR !c) AND # IN l",
+    "SELECT *, (SELECT * FROM c WHERE t = $parent.id AND x = #) AS cs FROM t WHERE a = #",
+    "SELECT *, (SELECT *, (SELECT * FROM d WHERE c = $parent.id AND x > #) AS ds FROM c WHERE t = $parent.id) AS cs
+        FROM t",
+    "SELECT *, (SELECT count() FROM c WHERE t = $parent.id AND x = # GROUP ALL)[0].count AS n FROM t",
+    "SELECT *, (SELECT * FROM (SELECT * FROM c WHERE x = #) WHERE t = $parent.id) AS cs FROM t",
+    "SELECT *, (SELECT * FROM c WHERE x IN (SELECT VALUE id FROM d WHERE y = #)) AS cs FROM t",
+    "SELECT * FROM t WHERE a IN (SELECT VALUE id FROM d WHERE y = #)",
+    "SELECT [(SELECT * FROM c WHERE x = #)] AS n FROM t WHERE a = # ORDER BY b",
+    "SELECT a, count() FROM t WHERE b = # GROUP BY a ORDER BY a",
+    "SELECT * FROM (SELECT * FROM t WHERE a = #) WHERE b = #",
+];
 
-impl Links for NoLinks {
-    fn field_of(&mut self, _: &Arc<RecordId>, _: &str) -> Value {
-        Value::None
+/// Places for a parameter, where a constant would be a part of the template.
+const SHARED_BY_PARAMETERS: &[&str] = &[
+    "SELECT * FROM t WHERE a + # > #",
+    "SELECT * FROM t WHERE l[WHERE x = #] != [] AND a * # = b",
+    "SELECT *, (SELECT a + # AS sum, # AS one FROM c WHERE t = $parent.id AND $parent.a + # = b) AS cs FROM t",
+];
+
+fn template_of(pattern: &str, fillings: &[String], given: &str) -> Arc<circuit::Template> {
+    let mut parts = pattern.split('#');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (number, part) in parts.enumerate() {
+        text += &fillings[number % fillings.len()];
+        text += part;
     }
+    plan_with(&text, given).template
 }
 
-struct OneLink;
+proptest! {
+    #![proptest_config(common::config(256))]
 
-impl Links for OneLink {
-    fn field_of(&mut self, _: &Arc<RecordId>, field: &str) -> Value {
-        if field == "name" { Value::from("Ada") } else { Value::None }
+    #[test]
+    fn queries_that_differ_in_constants_and_parameters_share_a_template(
+        pattern in proptest::sample::select(SHARED),
+        fillings in proptest::collection::vec(
+            proptest::sample::select(&["1", "2.5", "'x'", "NONE", "t:1", "[1]", "$p", "$q", "$p.x", "1 + 2", "-1"][..])
+                .prop_map(str::to_owned),
+            1..4,
+        ),
+    ) {
+        let given = "{ p: { x: 1 }, q: 'y' }";
+        let expected = template_of(pattern, &["7".to_owned()], given);
+        prop_assert_eq!(template_of(pattern, &fillings, given), expected, "{} with {:?}", pattern, fillings);
     }
-}
 
-#[test]
-fn projections_shape_rows_as_surrealdb_does() {
-    let row = parameters(
-        "{ id: t:1, a: 1, b: { c: 2, d: 3 }, tags: ['x', 'y'], items: [{ n: 1 }, { n: 2 }], author: user:1 }",
-    );
-    let cases = [
-        ("a", "{ a: 1 }"),
-        ("a, missing", "{ a: 1, missing: NONE }"),
-        ("a AS x", "{ x: 1 }"),
-        ("b.c", "{ b: { c: 2 } }"),
-        ("b.c, b.d", "{ b: { c: 2, d: 3 } }"),
-        ("b.c AS x", "{ x: 2 }"),
-        ("a AS x.y", "{ x: { y: 1 } }"),
-        ("a AS `x.y`", "{ `x.y`: 1 }"),
-        ("tags[0]", "{ tags: 'x' }"),
-        ("tags[$] AS last", "{ last: 'y' }"),
-        ("items.n", "{ items: { n: [1, 2] } }"),
-        ("author.name", "{ author: { name: 'Ada' } }"),
-        ("author.name AS name", "{ name: 'Ada' }"),
-        ("a, a AS x, b.c AS y", "{ a: 1, x: 1, y: 2 }"),
-    ];
-    for (fields, expected) in cases {
-        let query = compile(&format!("SELECT {fields} FROM t"), &parameters("{}")).expect("a valid query");
-        assert_eq!(query.projection.apply(&row, &mut OneLink), value(expected), "{fields}");
+    #[test]
+    fn parameters_share_a_template_anywhere(
+        pattern in proptest::sample::select([SHARED, SHARED_BY_PARAMETERS].concat()),
+        fillings in proptest::collection::vec(
+            proptest::sample::select(&["$p", "$q"][..]).prop_map(str::to_owned),
+            1..4,
+        ),
+        (p, q) in (0..3i64, 0..3i64),
+    ) {
+        let expected = template_of(pattern, &["$p".to_owned()], "{ p: 7 }");
+        let given = format!("{{ p: {p}, q: {q} }}");
+        prop_assert_eq!(template_of(pattern, &fillings, &given), expected, "{}", pattern);
     }
-}
-
-#[test]
-fn a_star_keeps_the_row_around_the_other_fields() {
-    let row = parameters("{ id: t:1, a: 1, b: { c: 2 } }");
-    let cases = [
-        ("*", "{ id: t:1, a: 1, b: { c: 2 } }"),
-        ("*, a", "{ id: t:1, a: 1, b: { c: 2 } }"),
-        ("*, missing", "{ id: t:1, a: 1, b: { c: 2 }, missing: NONE }"),
-        ("*, b.c AS x", "{ id: t:1, a: 1, b: { c: 2 }, x: 2 }"),
-        ("b.c, *", "{ id: t:1, a: 1, b: { c: 2 } }"),
-        // SurrealDB moves a field that is renamed beside `*`, and copies it if any field of the list is nested.
-        ("*, a AS x", "{ id: t:1, b: { c: 2 }, x: 1 }"),
-        ("*, a AS x, a", "{ id: t:1, b: { c: 2 }, x: 1, a: NONE }"),
-        ("*, a AS x, a AS y", "{ id: t:1, b: { c: 2 }, x: 1, y: NONE }"),
-        ("*, b.c AS x, a AS y", "{ id: t:1, b: { c: 2 }, x: 2, y: 1 }"),
-        ("*, b.c AS a, a AS y", "{ id: t:1, b: { c: 2 }, y: 2 }"),
-        ("*, a AS y, b.c AS a", "{ id: t:1, a: 2, b: { c: 2 }, y: 1 }"),
-        ("*, a AS n, b.c AS n", "{ id: t:1, b: { c: 2 }, n: 1 }"),
-        ("*, a AS x, a AS n.m", "{ id: t:1, a: 1, b: { c: 2 }, x: 1, n: { m: 1 } }"),
-    ];
-    for (fields, expected) in cases {
-        let query = compile(&format!("SELECT {fields} FROM t"), &parameters("{}")).expect("a valid query");
-        assert_eq!(query.projection.apply(&row, &mut NoLinks), value(expected), "{fields}");
-    }
-    // It copies also where it reads a single record and nothing else.
-    let query = compile("SELECT *, a AS x FROM t:1", &parameters("{}")).expect("a valid query");
-    assert_eq!(query.projection.apply(&row, &mut NoLinks), value("{ id: t:1, a: 1, b: { c: 2 }, x: 1 }"));
 }

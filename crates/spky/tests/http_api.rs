@@ -59,7 +59,7 @@ async fn registers_and_refreshes(world: &World) {
 async fn refuses_with_position(world: &World) {
     for (surql, code, part) in [
         ("SELECT * FROM thread WHERE rand() > 0.5", "UNSUPPORTED_QUERY", "line 1, column 28"),
-        ("SELECT * FROM thread\nGROUP BY status", "UNSUPPORTED_QUERY", "line 2"),
+        ("SELECT status,\n* FROM thread GROUP BY status", "UNSUPPORTED_QUERY", "line 2"),
         ("SELECT * FROM thread WHERE", "UNSUPPORTED_QUERY", "line 1"),
         ("DELETE thread", "UNSUPPORTED_QUERY", "line 1"),
         ("SELECT * FROM thread; SELECT * FROM thread", "UNSUPPORTED_QUERY", "line 1"),

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 use crate::adoption::Tables;
-use crate::command::{Command, EngineSender};
+use crate::command::{Command, EngineSender, Left};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::view::View;
@@ -145,9 +145,10 @@ impl Loader {
         let query = recompile(&row)?;
         let view = Box::new(View::new(row, &self.database, self.settings.ref_mode));
         let edges = self.database.edges_of(view.key(), &view.edge_table).await?;
-        let edges = edges.into_iter().map(|edge| (edge.id.out, edge.version)).collect();
+        let edges = edges.into_iter().map(|edge| (edge.id, edge.version)).collect();
+        let rows = self.database.rows_of(view.key()).await?;
         let (reply, done) = oneshot::channel();
-        self.send(Command::Restore { view, query, edges, reply }).await?;
+        self.send(Command::Restore { view, query, left: Left { edges, rows }, reply }).await?;
         done.await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))
     }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use circuit::{Change, Digest, RecordId, Row, SameRecord, Size, Value, Work};
+use circuit::{Change, Plan, RecordId, SameRecord, Shown, Size, Value, Work};
+use database::EdgeId;
 use protocol::ViewKey;
 use query::Query;
 use std::collections::{HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::edge_buffer::EdgeOp;
+use crate::edge_buffer::{EdgeOp, Note};
+use crate::showing::Op;
 use crate::view::View;
 
 /// What the engine can be asked to do.
@@ -35,11 +37,11 @@ pub(crate) enum Command {
         query: Query,
         reply: oneshot::Sender<Initial>,
     },
-    /// A view that an earlier process has left, with the edges that it has in the database.
+    /// A view that an earlier process has left, with what it has in the database.
     Restore {
         view: Box<View>,
         query: Query,
-        edges: Vec<(RecordId, u64)>,
+        left: Left,
         reply: oneshot::Sender<()>,
     },
     Unregister {
@@ -52,7 +54,18 @@ pub(crate) enum Command {
         key: ViewKey,
         generation: u64,
     },
+    /// What is stored of a view is not what it should be: it could not be written.
+    Damaged(ViewKey),
     Describe(oneshot::Sender<Description>),
+}
+
+/// What an earlier process has left of a view.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// The edges with their versions.
+    pub(crate) edges: Vec<(EdgeId, u64)>,
+    /// The row records with their versions and contents.
+    pub(crate) rows: Vec<(RecordId, u64, Value)>,
 }
 
 /// A change that may or may not be committed.
@@ -68,9 +81,11 @@ pub(crate) struct Speculation {
 /// The first result of a view.
 #[derive(Debug)]
 pub(crate) struct Initial {
-    /// The records with what the query selects of them, in the order of the view.
-    pub(crate) rows: Vec<(Row, Value)>,
-    pub(crate) digest: Digest,
+    pub(crate) view: Arc<View>,
+    pub(crate) plan: Plan,
+    /// The rows as the query shows them, in its order, with the rows of the subqueries under them.
+    pub(crate) rows: Vec<Shown>,
+    pub(crate) note: Note,
     /// Resolves when the view and its edges are in the database.
     pub(crate) written: Done,
 }
@@ -108,17 +123,30 @@ pub(crate) enum Order {
     Flush(oneshot::Sender<()>),
 }
 
-/// The edges that a step of the engine changed.
+/// What a step of the engine changed.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
+    /// Views of which everything that is stored goes first.
+    pub(crate) clears: Vec<Arc<View>>,
     pub(crate) ops: Vec<EdgeOp>,
-    pub(crate) digests: HashMap<ViewKey, (Arc<View>, Digest)>,
+    /// What to note on views' records.
+    pub(crate) notes: HashMap<ViewKey, (Arc<View>, Note)>,
     /// Changes that these edges rest on, and that must be found committed before an edge is written.
     pub(crate) unconfirmed: Vec<Change>,
     /// The number of the last speculation among them.
     pub(crate) speculation: Option<u64>,
     /// The number of the settlement that these edges are the answer to.
     pub(crate) answers: Option<u64>,
+}
+
+impl Edges {
+    pub(crate) fn push(&mut self, view: &Arc<View>, ops: impl IntoIterator<Item = Op>) {
+        self.ops.extend(ops.into_iter().map(|op| EdgeOp { view: view.clone(), op }));
+    }
+
+    pub(crate) fn note(&mut self, view: &Arc<View>, note: Note) {
+        self.notes.insert(view.key().clone(), (view.clone(), note));
+    }
 }
 
 pub(crate) type EngineSender = mpsc::Sender<Command>;

@@ -1,29 +1,34 @@
 //! The owner of the circuit.
 //!
 //! One thread, which nobody shares anything with: what it is to do comes as messages, and what has come while it worked
-//! is its next batch. It turns the circuit's deltas into operations on edges and hands these to the writer.
+//! is its next batch. It turns the circuit's deltas into operations on what is kept of each row and hands these to the
+//! writer. How views come and go is in [`registration`](crate::registration).
 
 use std::sync::Arc;
 
-use circuit::{Change, ChangeKind, Circuit, RecordId, Row, SameRecord, Step, Value};
-use protocol::ViewKey;
-use query::{Query, SurrealLibrary};
+use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
+use protocol::Format;
+use query::SurrealLibrary;
 use std::collections::{HashMap, HashSet};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::command::{Command, Description, Done, Edges, Initial, Order, Speculation, WriterSender};
-use crate::edge_buffer::{Action, EdgeOp};
-use crate::view::{Registered, View, Views};
+use crate::command::{Command, Description, Edges, Order, Speculation, WriterSender};
+use crate::edge_buffer::Note;
+use crate::note::{note, streamed};
+use crate::showing::Op;
+use crate::view::{Registered, Views};
+use crate::watches::Watches;
 
 /// The most messages that are taken from the queue at once.
 const BATCH: usize = 4_096;
 
 /// The engine's state. [`Engine::run`] is the body of its thread.
 pub(crate) struct Engine {
-    circuit: Circuit,
-    views: Views,
+    pub(crate) circuit: Circuit,
+    pub(crate) views: Views,
+    pub(crate) watches: Watches,
     /// How many registrations there have been.
-    generation: u64,
+    pub(crate) generation: u64,
     writer: WriterSender,
     /// How many speculations there have been, and how many of them are settled.
     speculated: u64,
@@ -35,13 +40,14 @@ pub(crate) struct Engine {
 }
 
 /// The writer is gone: the service is shutting down.
-struct Closed;
+pub(crate) struct Closed;
 
 impl Engine {
     pub(crate) fn new(writer: WriterSender) -> Self {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
+            watches: Watches::default(),
             generation: 0,
             writer,
             speculated: 0,
@@ -90,9 +96,9 @@ impl Engine {
                 self.waiting.push(command);
                 Ok(())
             }
-            Command::Register { view, query, reply } => self.register(*view, query, reply),
-            Command::Restore { view, query, edges, reply } => {
-                self.restore(*view, query, edges)?;
+            Command::Register { view, query, reply } => self.register(*view, query.plan, reply),
+            Command::Restore { view, query, left, reply } => {
+                self.restore(*view, query.plan, left)?;
                 // Nobody waits any more when the start was given up.
                 let _ = reply.send(());
                 Ok(())
@@ -109,6 +115,13 @@ impl Engine {
                 }
                 Ok(())
             }
+            Command::Damaged(key) => {
+                if let Some(registered) = self.views.get_mut(&key) {
+                    registered.is_damaged = true;
+                    registered.noted = None;
+                }
+                Ok(())
+            }
             Command::Describe(reply) => {
                 let views = self.views.len();
                 let _ = reply.send(Description { views, size: self.circuit.size(), work: self.circuit.work() });
@@ -122,7 +135,7 @@ impl Engine {
             return Ok(());
         }
         let step = self.circuit.step(changes);
-        let edges = self.edges(&step);
+        let edges = self.follow(&step);
         self.order_if_any(edges)
     }
 
@@ -145,7 +158,7 @@ impl Engine {
             .collect();
         self.speculated += 1;
         let step = self.circuit.step(changes.clone());
-        let mut edges = self.edges(&step);
+        let mut edges = self.follow(&step);
         edges.unconfirmed = changes;
         edges.speculation = Some(self.speculated);
         self.order(Order::Edges(edges))
@@ -155,7 +168,7 @@ impl Engine {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
         let step = self.circuit.step(corrections);
-        let mut edges = self.edges(&step);
+        let mut edges = self.follow(&step);
         edges.answers = Some(number);
         self.order(Order::Edges(edges))?;
         if self.settled == self.speculated {
@@ -181,104 +194,76 @@ impl Engine {
         read
     }
 
-    fn register(&mut self, mut view: View, query: Query, reply: oneshot::Sender<Initial>) -> Result<(), Closed> {
-        self.generation += 1;
-        view.generation = self.generation;
-        let view = Arc::new(view);
-        let result = self.circuit.register(query.plan.clone());
-        let rows = self.circuit.rows(result);
-        let mut edges = Edges::default();
-        // The result is registered before the former one is given up, so that what both need is kept.
-        if let Some(former) = self.views.remove(view.key()) {
-            let gone = self.circuit.rows(former.result).into_iter().map(|row| row.id);
-            edges.ops.extend(gone.map(|out| EdgeOp { view: former.view.clone(), out, action: Action::Remove }));
-            self.circuit.unregister(former.result);
-        }
-        let added =
-            rows.iter().map(|row| EdgeOp { view: view.clone(), out: row.id.clone(), action: Action::Add(row.version) });
-        edges.ops.extend(added);
-        let digest = self.circuit.digest(result).unwrap_or_default();
-        edges.digests.insert(view.key().clone(), (view.clone(), digest));
-        let rows = self.project(&query, self.circuit.sort(rows, &query.plan.template));
-        self.views.insert(Registered { view: view.clone(), result });
-        let (done, written) = oneshot::channel();
-        self.order(Order::Register { view: view.clone(), edges, done })?;
-        if reply.send(Initial { rows, digest, written }).is_err() {
-            // The client has gone away without an answer. It can't know that there is a view, so there is none.
-            self.unregister(view.key())?;
-        }
-        Ok(())
-    }
-
-    /// Takes over a view with the edges that the database holds, and orders only what differs.
-    fn restore(&mut self, view: View, query: Query, written: Vec<(RecordId, u64)>) -> Result<(), Closed> {
-        let view = Arc::new(view);
-        let result = self.circuit.register(query.plan.clone());
-        let mut stale: HashMap<SameRecord, u64> =
-            written.into_iter().map(|(id, version)| (id.into(), version)).collect();
-        let mut edges = Edges::default();
-        for row in self.circuit.rows(result) {
-            let action = match stale.remove(&SameRecord(row.id.clone())) {
-                Some(version) if version == row.version => continue,
-                Some(_) => Action::Update(row.version),
-                None => Action::Add(row.version),
-            };
-            edges.ops.push(EdgeOp { view: view.clone(), out: row.id, action });
-        }
-        let gone = stale.into_keys().map(|id| EdgeOp { view: view.clone(), out: id.0, action: Action::Remove });
-        edges.ops.extend(gone);
-        let digest = self.circuit.digest(result).unwrap_or_default();
-        edges.digests.insert(view.key().clone(), (view.clone(), digest));
-        self.views.insert(Registered { view, result });
-        self.order(Order::Edges(edges))
-    }
-
-    fn unregister(&mut self, key: &ViewKey) -> Result<Option<Done>, Closed> {
-        let Some(registered) = self.views.remove(key) else { return Ok(None) };
-        self.circuit.unregister(registered.result);
-        let (done, removed) = oneshot::channel();
-        self.order(Order::Unregister { view: registered.view, done })?;
-        Ok(Some(removed))
-    }
-
-    fn project(&self, query: &Query, rows: Vec<Row>) -> Vec<(Row, Value)> {
-        let mut links = self.circuit.links();
-        rows.into_iter()
-            .map(|row| {
-                let selected = query.projection.apply(&row.content, &mut links);
-                (row, selected)
-            })
-            .collect()
-    }
-
-    /// The operations on edges that a step means: those of each changed result, for each view that shows it.
-    fn edges(&self, step: &Step) -> Edges {
+    /// What a step means to the views: operations on what is kept of each row, and notes on the views' records.
+    fn follow(&mut self, step: &Step) -> Edges {
         let mut edges = Edges::default();
         for delta in &step.deltas {
-            for view in self.views.showing(delta.result) {
-                edges.digests.insert(view.key().clone(), (view.clone(), delta.digest));
-                edges.ops.extend(delta.changes.iter().map(|change| EdgeOp {
-                    view: view.clone(),
-                    out: change.id.clone(),
-                    action: match change.kind {
-                        ChangeKind::Enter => Action::Add(change.version),
-                        ChangeKind::Update => Action::Update(change.version),
-                        ChangeKind::Leave => Action::Remove,
-                    },
-                }));
+            // Most views of a result keep the same of it.
+            let mut plain: Option<Vec<Op>> = None;
+            for number in self.views.showing(delta.result) {
+                let Some(Registered { view, showing, .. }) = self.views.at(number) else { continue };
+                if showing.is_plain() {
+                    let ops = plain.get_or_insert_with(|| showing.level.edge_ops(&delta.changes));
+                    edges.push(view, ops.iter().cloned());
+                } else {
+                    edges.push(view, showing.follow(&delta.changes));
+                }
+                if view.format() == Format::Streaming {
+                    edges.note(view, streamed(delta.digest));
+                }
             }
+        }
+        for of_watch in step.shown.chunk_by(|a, b| a.0 == b.0) {
+            self.refresh(of_watch, &mut edges);
+        }
+        for watch in &step.watched {
+            self.note_answers(*watch, &mut edges);
         }
         edges
     }
 
+    /// Brings the contents of rows in line that may show something else now. All are of one watch.
+    fn refresh(&mut self, rows: &[(WatchId, u32)], edges: &mut Edges) {
+        let Some((watch, _)) = rows.first() else { return };
+        let mut shown: Option<Vec<Shown>> = None;
+        for number in self.views.watching(*watch) {
+            let Some(Registered { view, showing, plan, result, .. }) = self.views.at(number) else { continue };
+            if !showing.has_contents() {
+                continue;
+            }
+            let shown = shown.get_or_insert_with(|| {
+                let shown = |row: &(WatchId, u32)| self.circuit.shown_row(*result, row.1, &plan.output);
+                rows.iter().filter_map(shown).collect()
+            });
+            edges.push(view, showing.refresh(shown));
+        }
+    }
+
+    /// Notes the results of the views that keep them on their records, where they have changed.
+    fn note_answers(&mut self, watch: WatchId, edges: &mut Edges) {
+        let mut tree: Option<Note> = None;
+        for number in self.views.watching(watch) {
+            let Some(registered) = self.views.at(number) else { continue };
+            let note = match registered.view.format() {
+                Format::Streaming => continue,
+                Format::Flat => note(&self.circuit, registered),
+                Format::Tree => tree.get_or_insert_with(|| note(&self.circuit, registered)).clone(),
+            };
+            if note.hash.is_none() || note.hash != registered.noted {
+                registered.noted = note.hash;
+                edges.note(&registered.view, note);
+            }
+        }
+    }
+
     fn order_if_any(&self, edges: Edges) -> Result<(), Closed> {
-        if edges.ops.is_empty() && edges.digests.is_empty() {
+        if edges.ops.is_empty() && edges.notes.is_empty() {
             return Ok(());
         }
         self.order(Order::Edges(edges))
     }
 
-    fn order(&self, order: Order) -> Result<(), Closed> {
+    pub(crate) fn order(&self, order: Order) -> Result<(), Closed> {
         self.writer.blocking_send(order).map_err(|_| Closed)
     }
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use database::{Database, Feed};
-use protocol::HealthStatus;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -17,6 +16,7 @@ use crate::error::Error;
 use crate::http;
 use crate::settings::Settings;
 use crate::status::Status;
+use crate::supervise::{self, Supervised};
 use crate::writer::{self, Writer};
 use crate::{feed, speculation, sweep};
 
@@ -31,9 +31,9 @@ pub struct Service {
     shutdown: Arc<Notify>,
     server: JoinHandle<Result<(), Error>>,
     work: JoinHandle<()>,
-    helpers: Vec<JoinHandle<()>>,
+    helpers: Vec<Supervised>,
     engine: std::thread::JoinHandle<()>,
-    writer: JoinHandle<()>,
+    writer: Supervised,
     orders: mpsc::Sender<crate::command::Order>,
 }
 
@@ -55,15 +55,17 @@ impl Service {
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let (unsettled, unsettled_queue) = mpsc::unbounded_channel();
         let engine = Engine::new(orders.clone());
+        let of_engine = status.clone();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || engine.run(command_queue))
+            .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue)))
             .map_err(Error::Thread)?;
         let writer = Writer::new(database.clone(), settings.ref_mode, settings.throttle, commands.clone(), unsettled);
-        let writer = tokio::spawn(writer.run(order_queue));
+        let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
+        let settling = speculation::settle(database.clone(), commands.clone(), unsettled_queue);
         let helpers = vec![
-            tokio::spawn(speculation::settle(database.clone(), commands.clone(), unsettled_queue)),
-            tokio::spawn(sweep::run(orders.clone(), settings.ttl_sweep)),
+            Supervised::spawn(&status, "the settling of announced changes", settling),
+            Supervised::spawn(&status, "the expiry of views", sweep::run(orders.clone(), settings.ttl_sweep)),
         ];
         let (tables, missing) = Tables::new();
         let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
@@ -102,23 +104,22 @@ impl Service {
     /// # Errors
     /// If the HTTP interface failed.
     pub async fn stop(self) -> Result<(), Error> {
+        self.status.stop();
         self.shutdown.notify_one();
         let served = self.server.await.unwrap_or(Ok(()));
         self.work.abort();
-        self.helpers.iter().for_each(JoinHandle::abort);
+        self.helpers.iter().for_each(Supervised::abort);
         writer::flush(&self.orders).await;
         // The engine ends when nobody can send to it any more; the writer holds a sender, so it goes first.
         self.writer.abort();
         drop(self.orders);
         let _ = self.work.await;
         for helper in self.helpers {
-            let _ = helper.await;
+            helper.ended().await;
         }
-        let _ = self.writer.await;
-        let ended = tokio::task::spawn_blocking(move || self.engine.join()).await;
-        if !matches!(ended, Ok(Ok(()))) {
-            tracing::error!("the engine's thread has panicked");
-        }
+        self.writer.ended().await;
+        // A panic in it has been reported.
+        let _ = tokio::task::spawn_blocking(move || self.engine.join()).await;
         served
     }
 }
@@ -127,13 +128,12 @@ impl Service {
 async fn work(loader: Loader, engine: EngineSender, missing: mpsc::Receiver<Request>, status: Status) {
     let outcome = match loader.bootstrap().await {
         Ok(feed) => {
-            status.set(HealthStatus::Ready);
+            status.set_ready();
             follow(feed, loader, engine, missing).await
         }
         Err(error) => Err(error),
     };
     if let Err(error) = outcome {
-        tracing::error!(%error, "the service can't go on");
         status.fail(error.to_string());
     }
 }

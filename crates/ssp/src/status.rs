@@ -11,11 +11,14 @@ pub(crate) struct Status(watch::Sender<State>);
 struct State {
     status: HealthStatus,
     reason: Option<String>,
+    /// The service is told to stop: what ends from here on has not failed.
+    is_stopping: bool,
 }
 
 impl Status {
     pub(crate) fn bootstrapping() -> Self {
-        Status(watch::Sender::new(State { status: HealthStatus::Bootstrapping, reason: None }))
+        let status = HealthStatus::Bootstrapping;
+        Status(watch::Sender::new(State { status, reason: None, is_stopping: false }))
     }
 
     pub(crate) fn get(&self) -> HealthStatus {
@@ -26,12 +29,36 @@ impl Status {
         self.get() == HealthStatus::Ready
     }
 
-    pub(crate) fn set(&self, status: HealthStatus) {
-        self.0.send_replace(State { status, reason: None });
+    /// Everything is loaded. A service that has failed stays so.
+    pub(crate) fn set_ready(&self) {
+        self.0.send_if_modified(|state| {
+            let is_news = state.status == HealthStatus::Bootstrapping;
+            if is_news {
+                state.status = HealthStatus::Ready;
+            }
+            is_news
+        });
     }
 
+    /// The service can't go on. The first reason counts: what follows from it may fail in turn.
     pub(crate) fn fail(&self, reason: String) {
-        self.0.send_replace(State { status: HealthStatus::Failed, reason: Some(reason) });
+        self.0.send_if_modified(|state| {
+            let is_news = state.status != HealthStatus::Failed && !state.is_stopping;
+            if is_news {
+                tracing::error!(reason, "the service can't go on");
+                *state = State { status: HealthStatus::Failed, reason: Some(reason), is_stopping: false };
+            }
+            is_news
+        });
+    }
+
+    pub(crate) fn stop(&self) {
+        self.0.send_modify(|state| state.is_stopping = true);
+    }
+
+    /// Why the service has failed, if it has.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.borrow().reason.clone()
     }
 
     /// Resolves with the reason when the service has failed.

@@ -1,13 +1,15 @@
 //! Registered views, and which results they show.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use circuit::{RecordId, ResultId};
-use database::{Database, Edge, EdgeId, QueryRow};
-use protocol::ViewKey;
-use std::collections::HashMap;
+use circuit::{Plan, RecordId, ResultId, Value, WatchId};
+use database::{Database, Edge, EdgeId, Parent, Place, QueryRow, RowId, RowRecord};
+use protocol::{ContentHash, Format, ViewKey};
 
+use crate::path::Path;
 use crate::settings::RefMode;
+use crate::showing::Showing;
 
 /// A view as a client asked for it, and where its edges are.
 #[derive(Debug)]
@@ -17,19 +19,22 @@ pub(crate) struct View {
     pub(crate) edge_table: Arc<str>,
     /// Counts registrations of this process; 0 for a view that an earlier one left.
     pub(crate) generation: u64,
+    row_table: Arc<str>,
     client_id: Arc<str>,
-    /// The user that the edges name, where a table is shared.
-    edge_user: Option<Arc<RecordId>>,
+    user: Option<Arc<RecordId>>,
+    /// Whether edges name the user, because the table is shared.
+    names_user: bool,
 }
 
 impl View {
     pub(crate) fn new(row: QueryRow, database: &Database, mode: RefMode) -> Self {
-        let edge_user = row.auth_id.clone().filter(|_| mode == RefMode::Single).map(Arc::new);
         View {
             edge_table: database.edge_table(mode, row.auth_id.as_ref()),
             generation: 0,
+            row_table: database.names().row().into(),
             client_id: row.client_id.as_str().into(),
-            edge_user,
+            user: row.auth_id.clone().map(Arc::new),
+            names_user: mode == RefMode::Single,
             row,
         }
     }
@@ -38,14 +43,65 @@ impl View {
         &self.row.key
     }
 
-    /// The id of the edge to a record.
-    pub(crate) fn edge_id(&self, out: &RecordId) -> EdgeId {
-        EdgeId::new(self.edge_table.clone(), self.row.key.clone(), out.clone())
+    pub(crate) fn format(&self) -> Format {
+        self.row.format
     }
 
-    /// The edge to a record of this version.
-    pub(crate) fn edge(&self, out: &RecordId, version: u64) -> Edge {
-        Edge { id: self.edge_id(out), version, client_id: self.client_id.clone(), auth_id: self.edge_user.clone() }
+    /// Where all that the view keeps is.
+    pub(crate) fn place(&self) -> Place {
+        Place { edge_table: self.edge_table.clone(), query: self.key().clone() }
+    }
+
+    /// Whether what is stored of this view may be brought in line with another one of the same key, row by row.
+    pub(crate) fn is_stored_as(&self, other: &View) -> bool {
+        let user = |view: &View| view.user.as_deref().cloned().map(circuit::SameRecord::from);
+        let is_same_place = self.edge_table == other.edge_table && user(self) == user(other);
+        is_same_place && self.client_id == other.client_id && self.format() == other.format()
+    }
+
+    /// The id of the edge to a row.
+    pub(crate) fn edge_id(&self, path: &Path) -> EdgeId {
+        let parent = self.parent(path);
+        let out = match self.own_row(path, parent.clone()) {
+            Some(row) => row.record_id(),
+            None => (**path.id()).clone(),
+        };
+        EdgeId { table: self.edge_table.clone(), query: self.key().clone(), out, parent }
+    }
+
+    /// The id of the row record of a row that is no record.
+    pub(crate) fn row_id(&self, path: &Path) -> Option<RowId> {
+        self.own_row(path, self.parent(path))
+    }
+
+    /// The record that the edge to a row leads to.
+    pub(crate) fn out(&self, path: &Path) -> RecordId {
+        self.row_id(path).map_or_else(|| (**path.id()).clone(), |row| row.record_id())
+    }
+
+    fn own_row(&self, path: &Path, parent: Option<Arc<Parent>>) -> Option<RowId> {
+        let row = path.own_key()?;
+        Some(RowId { table: self.row_table.clone(), query: self.key().clone(), row, parent })
+    }
+
+    fn parent(&self, path: &Path) -> Option<Arc<Parent>> {
+        let (parent, relation) = path.under()?;
+        Some(Arc::new(Parent { edge: self.edge_id(parent), relation: relation.clone() }))
+    }
+
+    /// The edge to a row of this version.
+    pub(crate) fn edge(&self, path: &Path, version: u64) -> Edge {
+        let auth_id = self.user.clone().filter(|_| self.names_user);
+        Edge { id: self.edge_id(path), version, client_id: self.client_id.clone(), auth_id }
+    }
+
+    /// The row record of a row that is no record.
+    pub(crate) fn row_record(&self, path: &Path, version: u64, content: Value) -> Option<RowRecord> {
+        Some(RowRecord { id: self.row_id(path)?, version, content, auth_id: self.user.clone() })
+    }
+
+    pub(crate) fn row_table(&self) -> &str {
+        &self.row_table
     }
 }
 
@@ -53,14 +109,25 @@ impl View {
 #[derive(Debug)]
 pub(crate) struct Registered {
     pub(crate) view: Arc<View>,
+    pub(crate) plan: Plan,
     pub(crate) result: ResultId,
+    /// For a view that shows more than ids and versions.
+    pub(crate) watch: Option<WatchId>,
+    pub(crate) showing: Showing,
+    /// The hash of what was last noted on the view's record, where the result itself is kept there.
+    pub(crate) noted: Option<ContentHash>,
+    /// What is stored may not be what it should be, because it could not be written.
+    pub(crate) is_damaged: bool,
 }
 
-/// All views: by key, and by the result that they show.
+/// All views: by number, by key, by the result that they show, and by the answer that they watch.
 #[derive(Debug, Default)]
 pub(crate) struct Views {
-    by_key: HashMap<ViewKey, Registered>,
-    by_result: HashMap<ResultId, Vec<Arc<View>>>,
+    views: Vec<Option<Registered>>,
+    vacant: Vec<usize>,
+    by_key: HashMap<ViewKey, usize>,
+    by_result: HashMap<ResultId, Vec<usize>>,
+    by_watch: HashMap<WatchId, Vec<usize>>,
 }
 
 impl Views {
@@ -69,29 +136,59 @@ impl Views {
     }
 
     pub(crate) fn get(&self, key: &ViewKey) -> Option<&Registered> {
-        self.by_key.get(key)
+        self.views.get(*self.by_key.get(key)?)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &ViewKey) -> Option<&mut Registered> {
+        self.at(*self.by_key.get(key)?)
+    }
+
+    /// The view of a number that [`Views::showing`] or [`Views::watching`] told.
+    pub(crate) fn at(&mut self, number: usize) -> Option<&mut Registered> {
+        self.views.get_mut(number)?.as_mut()
     }
 
     /// Adds a view whose key is free.
     pub(crate) fn insert(&mut self, registered: Registered) {
-        self.by_result.entry(registered.result).or_default().push(registered.view.clone());
-        self.by_key.insert(registered.view.key().clone(), registered);
+        let number = self.vacant.pop().unwrap_or_else(|| {
+            self.views.push(None);
+            self.views.len() - 1
+        });
+        self.by_key.insert(registered.view.key().clone(), number);
+        self.by_result.entry(registered.result).or_default().push(number);
+        if let Some(watch) = registered.watch {
+            self.by_watch.entry(watch).or_default().push(number);
+        }
+        self.views[number] = Some(registered);
     }
 
     pub(crate) fn remove(&mut self, key: &ViewKey) -> Option<Registered> {
-        let registered = self.by_key.remove(key)?;
-        if let Some(views) = self.by_result.get_mut(&registered.result) {
-            views.retain(|view| view.key() != key);
-            if views.is_empty() {
-                self.by_result.remove(&registered.result);
-            }
+        let number = self.by_key.remove(key)?;
+        let registered = self.views.get_mut(number)?.take()?;
+        self.vacant.push(number);
+        drop_number(&mut self.by_result, &registered.result, number);
+        if let Some(watch) = registered.watch {
+            drop_number(&mut self.by_watch, &watch, number);
         }
         Some(registered)
     }
 
-    /// The views that show a result.
-    pub(crate) fn showing(&self, result: ResultId) -> &[Arc<View>] {
-        self.by_result.get(&result).map_or(&[], Vec::as_slice)
+    /// The numbers of the views that show a result.
+    pub(crate) fn showing(&self, result: ResultId) -> Vec<usize> {
+        self.by_result.get(&result).cloned().unwrap_or_default()
+    }
+
+    /// The numbers of the views that watch an answer.
+    pub(crate) fn watching(&self, watch: WatchId) -> Vec<usize> {
+        self.by_watch.get(&watch).cloned().unwrap_or_default()
+    }
+}
+
+fn drop_number<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<usize>>, key: &K, number: usize) {
+    let Some(numbers) = index.get_mut(key) else { return };
+    numbers.retain(|other| *other != number);
+    if numbers.is_empty() {
+        index.remove(key);
     }
 }
 
@@ -105,11 +202,19 @@ impl View {
             params: circuit::Object::from_iter([]),
             client_id: "client".to_owned(),
             auth_id: None,
-            access: circuit::Value::None,
-            token: circuit::Value::None,
+            access: Value::None,
+            token: Value::None,
             ttl: std::time::Duration::from_secs(60),
-            format: protocol::Format::Streaming,
+            format: Format::Streaming,
         };
-        View { edge_table: "_00_list_ref".into(), generation: 0, client_id: "client".into(), edge_user: None, row }
+        View {
+            edge_table: "_00_list_ref".into(),
+            generation: 0,
+            row_table: "_00_row".into(),
+            client_id: "client".into(),
+            user: None,
+            names_user: false,
+            row,
+        }
     }
 }

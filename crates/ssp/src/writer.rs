@@ -3,19 +3,20 @@
 //! Orders come in order and are carried out in order. A window begins with the first edge and ends after the throttle,
 //! when the buffer is full, or when somebody waits for the result. A transaction that fails is tried again with growing
 //! pauses and never dropped; meanwhile orders queue up, and the queue's bound slows the engine and with it the capture.
+//! Where the database refuses what one view has to write, that is noted on this view's record, and others go on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, SameRecord};
-use database::{Confirmed, Database, ResultInfo, WriteBatch};
-use protocol::{ContentHash, ViewKey};
+use database::{Confirmed, Database, Error, ResultInfo, WriteBatch};
+use protocol::{Format, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
-use crate::edge_buffer::{EdgeBuffer, NetEdge};
+use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
 use crate::settings::RefMode;
 use crate::speculation::Unsettled;
 use crate::view::View;
@@ -114,8 +115,9 @@ impl Writer {
     }
 
     fn take_in(&mut self, edges: Edges) {
+        edges.clears.into_iter().for_each(|view| self.buffer.clear(view));
         edges.ops.into_iter().for_each(|op| self.buffer.push(op));
-        edges.digests.into_values().for_each(|(view, digest)| self.buffer.set_digest(view, digest));
+        edges.notes.into_values().for_each(|(view, note)| self.buffer.note(view, note));
         self.unconfirmed.extend(edges.unconfirmed);
         self.speculation = edges.speculation.or(self.speculation);
         if edges.answers.is_some() && edges.answers == self.held {
@@ -136,8 +138,8 @@ impl Writer {
         match self.database.register_query(&view.row, self.ref_mode).await {
             Ok(()) => {
                 self.generations.insert(view.key().clone(), view.generation);
-                self.flush().await;
-                finish(done, Ok(()));
+                let mut refused = self.flush().await;
+                finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
             }
             Err(error) => {
                 // Whoever asked for the view learns of it and unregisters it again.
@@ -160,18 +162,21 @@ impl Writer {
         }
     }
 
-    /// Writes all that waits, however often it takes.
-    async fn flush(&mut self) {
+    /// Writes all that waits, however often it takes. Answers the views whose part the database refuses.
+    async fn flush(&mut self) -> HashMap<ViewKey, Error> {
         self.deadline = None;
+        let mut refused = HashMap::new();
         if self.held.is_some() || !self.has_work() {
-            return;
+            return refused;
         }
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let speculation = self.speculation.take();
         let buffer = std::mem::take(&mut self.buffer);
-        let batch = self.batch(&buffer);
-        let confirmed = self.write(&batch, &unconfirmed).await;
-        let Some(number) = speculation else { return };
+        let confirmed = self.write(&buffer, &unconfirmed, &mut refused).await;
+        for key in refused.keys() {
+            self.tell(Command::Damaged(key.clone()));
+        }
+        let Some(number) = speculation else { return refused };
         if !confirmed.is_written {
             // The edges go back and wait until the engine has taken off them what was not true.
             self.buffer = buffer;
@@ -180,24 +185,74 @@ impl Writer {
         }
         // Also where all is as expected: SurrealDB's `==`, by which it is, takes 1 for 1.0.
         self.settle(number, confirmed.current);
+        refused
     }
 
-    /// Writes a batch, however often it takes. Where it rests on speculation, only if that is what the database holds.
-    async fn write(&self, batch: &WriteBatch, unconfirmed: &[Change]) -> Confirmed {
+    /// Writes what waits, however often it takes. Where it rests on speculation, only if that is what the database holds.
+    async fn write(
+        &self,
+        buffer: &EdgeBuffer,
+        unconfirmed: &[Change],
+        refused: &mut HashMap<ViewKey, Error>,
+    ) -> Confirmed {
         let mut pause = FIRST_PAUSE;
+        let whole = batch(buffer);
         loop {
-            let outcome = match unconfirmed {
-                [] => self.database.write(batch).await.map(|()| Confirmed { is_written: true, current: Vec::new() }),
-                unconfirmed => self.database.confirm(unconfirmed, batch).await,
-            };
+            let mut outcome = self.write_if_confirmed(&whole, unconfirmed).await;
+            if let Err(error) = &outcome
+                && !error.is_retryable()
+            {
+                tracing::warn!(%error, rows = whole.len(), "results could not be written together, trying each view");
+                outcome = self.write_apart(buffer, unconfirmed, refused).await;
+            }
             let error = match outcome {
                 Ok(confirmed) => return confirmed,
                 Err(error) => error,
             };
-            tracing::warn!(%error, rows = batch.len(), "results could not be written, trying again");
+            tracing::warn!(%error, rows = whole.len(), "results could not be written, trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    async fn write_if_confirmed(&self, batch: &WriteBatch, unconfirmed: &[Change]) -> Result<Confirmed, Error> {
+        if unconfirmed.is_empty() {
+            self.database.write(batch).await?;
+            return Ok(Confirmed { is_written: true, current: Vec::new() });
+        }
+        self.database.confirm(unconfirmed, batch).await
+    }
+
+    /// Writes the part of each view by itself. A view whose part is refused gets an error noted instead.
+    ///
+    /// # Errors
+    /// What may pass, and what concerns more than one view: that not even a note can be written.
+    async fn write_apart(
+        &self,
+        buffer: &EdgeBuffer,
+        unconfirmed: &[Change],
+        refused: &mut HashMap<ViewKey, Error>,
+    ) -> Result<Confirmed, Error> {
+        // What is committed stays so: the parts may follow in transactions of their own.
+        let confirmed = self.write_if_confirmed(&WriteBatch::default(), unconfirmed).await?;
+        if !confirmed.is_written {
+            return Ok(confirmed);
+        }
+        for (key, part) in parts(buffer) {
+            match self.database.write(&part).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    tracing::error!(view = %key, %error, "the result of a view can't be written");
+                    let error_text = Some(error.to_string());
+                    let note =
+                        ResultInfo { query: key.clone(), hash: None, row_count: 0, result: None, error: error_text };
+                    self.database.write(&WriteBatch { results: vec![note], ..WriteBatch::default() }).await?;
+                    refused.insert(key, error);
+                }
+            }
+        }
+        Ok(confirmed)
     }
 
     /// Tells the engine how a speculation ended.
@@ -227,22 +282,52 @@ impl Writer {
             }
         }
     }
+}
 
-    fn batch(&self, buffer: &EdgeBuffer) -> WriteBatch {
-        let mut batch = WriteBatch::default();
-        for NetEdge { view, out, version } in buffer.edges() {
-            match version {
-                Some(version) => batch.puts.push(view.edge(out, version)),
-                None => batch.removes.push(view.edge_id(out)),
-            }
-        }
-        batch.results.extend(buffer.digests().map(|(view, digest)| ResultInfo {
-            query: view.key().clone(),
-            hash: ContentHash::from(digest.hash),
-            row_count: digest.rows,
-            result: None,
-        }));
-        batch
+/// All that waits.
+fn batch(buffer: &EdgeBuffer) -> WriteBatch {
+    let mut batch = WriteBatch::default();
+    buffer.clears().for_each(|view| batch.clears.push(view.place()));
+    buffer.edges().for_each(|edge| put(&edge, &mut batch));
+    buffer.notes().for_each(|(view, note)| batch.results.push(info(view, note)));
+    batch
+}
+
+/// What waits, apart for each view.
+fn parts(buffer: &EdgeBuffer) -> HashMap<ViewKey, WriteBatch> {
+    let mut parts: HashMap<ViewKey, WriteBatch> = HashMap::new();
+    for view in buffer.clears() {
+        parts.entry(view.key().clone()).or_default().clears.push(view.place());
+    }
+    for edge in buffer.edges() {
+        put(&edge, parts.entry(edge.view.key().clone()).or_default());
+    }
+    for (view, note) in buffer.notes() {
+        parts.entry(view.key().clone()).or_default().results.push(info(view, note));
+    }
+    parts
+}
+
+fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
+    let NetEdge { view, path, version, content } = edge;
+    let Some(version) = *version else {
+        batch.removes.push(view.edge_id(path));
+        batch.gone.extend(view.row_id(path));
+        return;
+    };
+    if view.format() == Format::Streaming {
+        batch.puts.push(view.edge(path, version));
+    }
+    batch.rows.extend(content.and_then(|content| view.row_record(path, version, content.clone())));
+}
+
+fn info(view: &View, note: &Note) -> ResultInfo {
+    ResultInfo {
+        query: view.key().clone(),
+        hash: note.hash,
+        row_count: note.rows,
+        result: note.result.clone(),
+        error: note.error.as_deref().map(str::to_owned),
     }
 }
 

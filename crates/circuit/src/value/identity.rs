@@ -89,7 +89,7 @@ pub fn hash_identity(value: &Value, hasher: &mut impl Hasher) {
     }
 }
 
-pub(super) fn hash_object(object: &Object, hasher: &mut impl Hasher) {
+pub(crate) fn hash_object(object: &Object, hasher: &mut impl Hasher) {
     hasher.write_u64(object.len() as u64);
     for (name, value) in object.iter() {
         hasher.write_u64(name.len() as u64);

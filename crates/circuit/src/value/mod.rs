@@ -10,6 +10,8 @@
 //!
 //! Cloning a value is O(1): everything of variable size is shared.
 
+pub(crate) mod codec;
+pub mod collation;
 mod geometry;
 pub mod identity;
 mod number;
@@ -108,6 +110,35 @@ impl Value {
     /// Whether the value is `NONE` or `NULL`.
     pub fn is_nullish(&self) -> bool {
         matches!(self, Value::None | Value::Null)
+    }
+
+    /// Whether values are nested to more levels than these; a value without others in it has one level. O(nested values).
+    pub(crate) fn is_deeper_than(&self, levels: usize) -> bool {
+        let mut waiting = vec![(self, 1)];
+        while let Some((value, level)) = waiting.pop() {
+            if level > levels {
+                return true;
+            }
+            let below = level + 1;
+            match value {
+                Value::Array(items) | Value::Set(items) => waiting.extend(items.iter().map(|item| (item, below))),
+                Value::Object(object) => waiting.extend(object.iter().map(|(_, value)| (value, below))),
+                Value::Range(range) => {
+                    for bound in [&range.start, &range.end] {
+                        if let Bound::Included(value) | Bound::Excluded(value) = bound {
+                            waiting.push((value, below));
+                        }
+                    }
+                }
+                Value::RecordId(id) => match &id.key {
+                    Key::Array(items) => waiting.extend(items.iter().map(|item| (item, below))),
+                    Key::Object(object) => waiting.extend(object.iter().map(|(_, value)| (value, below))),
+                    Key::Int(_) | Key::String(_) | Key::Uuid(_) => {}
+                },
+                _ => {}
+            }
+        }
+        false
     }
 
     /// A set of the given items: sorted, duplicates removed. O(n log n).

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::Value;
+
 /// A borrowed number of any of the three kinds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
@@ -19,6 +21,47 @@ const FRACTION_STEP: i64 = 9_007_199_254_740_000;
 
 /// Steps after which two fractions that still agree count as equal; again SurrealDB's own bound.
 const FRACTION_STEPS: usize = 12;
+
+impl Value {
+    /// The number as a position in a list: a whole number from 0 on, of any of the three kinds.
+    pub(crate) fn as_index(&self) -> Option<usize> {
+        usize::try_from(self.as_whole()?).ok()
+    }
+
+    /// The number, if it is a whole one.
+    pub(crate) fn as_whole(&self) -> Option<i64> {
+        // The end of the range of `i64`, which itself is not in it.
+        const END: f64 = -(i64::MIN as f64);
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Float(number) if number.fract() == 0.0 && *number >= i64::MIN as f64 && *number < END => {
+                Some(*number as i64)
+            }
+            Value::Decimal(number) if number.fract().is_zero() => number.to_i64(),
+            _ => None,
+        }
+    }
+
+    /// The number without its fraction; the nearest `i64` of a float, and zero for a decimal that is too large.
+    pub(crate) fn truncated(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Float(number) => Some(*number as i64),
+            Value::Decimal(number) => Some(number.to_i64().unwrap_or_default()),
+            _ => None,
+        }
+    }
+
+    /// The digits of a number, by which it names a field of an object.
+    pub(crate) fn number_text(&self) -> Option<String> {
+        match self {
+            Value::Int(number) => Some(number.to_string()),
+            Value::Float(number) => Some(number.to_string()),
+            Value::Decimal(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
 
 impl Number {
     pub(super) fn compare(self, other: Number) -> Ordering {

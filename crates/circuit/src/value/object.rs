@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::{Key, RecordId, Value};
+use crate::shrink::shrink_table;
 
 /// A set of named values, sorted by name.
 ///
@@ -19,6 +20,17 @@ pub struct Object {
 }
 
 impl Object {
+    /// An object with these names, which are sorted, and as many values.
+    pub(super) fn of_shape(names: Arc<[Arc<str>]>, values: Vec<Value>) -> Object {
+        debug_assert!(names.len() == values.len() && names.is_sorted_by(|a, b| a < b));
+        Object { names, values: values.into() }
+    }
+
+    /// The names of all fields, sorted.
+    pub(super) fn names(&self) -> &Arc<[Arc<str>]> {
+        &self.names
+    }
+
     /// The value of a field, if there is such a field. O(log fields).
     pub fn get(&self, name: &str) -> Option<&Value> {
         let position = self.names.binary_search_by(|probe| (**probe).cmp(name)).ok()?;
@@ -31,6 +43,14 @@ impl Object {
 
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// The only field, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<(&str, &Value)> {
+        match (&*self.names, &*self.values) {
+            ([name], [value]) => Some((name, value)),
+            _ => None,
+        }
     }
 
     /// All fields in the order of their names.
@@ -79,7 +99,12 @@ pub struct Interner {
     shapes: HashTable<Arc<[Arc<str>]>>,
     names: HashTable<Arc<str>>,
     hasher: foldhash::fast::FixedState,
+    /// The number of shapes and names at which those are forgotten that nobody else has any more.
+    sweep_at: usize,
 }
+
+/// So many shapes and names are not worth looking through.
+const FEW: usize = 256;
 
 impl Interner {
     /// The same object with its shape, and the names of linked tables, replaced by shared ones. O(size of the object).
@@ -117,10 +142,25 @@ impl Interner {
         if let Some(known) = self.shapes.find(hash, |known| *known == names) {
             return known.clone();
         }
+        self.sweep();
         let names: Arc<[Arc<str>]> = names.iter().map(|name| self.name(name)).collect();
         let hasher = &self.hasher;
         self.shapes.insert_unique(hash, names.clone(), |known| hasher.hash_one(known));
         names
+    }
+
+    /// Forgets what nobody else has any more, once there may be a lot of it: objects may be maps with keys that no other
+    /// has. Amortized O(1) for a new shape.
+    fn sweep(&mut self) {
+        if self.shapes.len() + self.names.len() < self.sweep_at.max(FEW) {
+            return;
+        }
+        let hasher = &self.hasher;
+        self.shapes.retain(|shape| Arc::strong_count(shape) > 1);
+        shrink_table(&mut self.shapes, |known| hasher.hash_one(known));
+        self.names.retain(|name| Arc::strong_count(name) > 1);
+        shrink_table(&mut self.names, |known| hasher.hash_one(known));
+        self.sweep_at = 2 * (self.shapes.len() + self.names.len());
     }
 
     fn name(&mut self, name: &Arc<str>) -> Arc<str> {
@@ -146,6 +186,26 @@ impl From<Key> for Value {
             Key::Uuid(uuid) => Value::Uuid(uuid),
             Key::Array(items) => Value::Array(items),
             Key::Object(object) => Value::Object(object),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches an interner that remembers the keys of every map that ever was.
+    #[test]
+    fn shapes_that_nobody_has_are_forgotten() {
+        let mut interner = Interner::default();
+        let object = |number: u32| Object::from_iter([(Arc::from(format!("key{number}")), Value::Null)]);
+        let kept: Vec<Object> = (0..1_000).map(|number| interner.object(object(number))).collect();
+        for number in 1_000..50_000 {
+            interner.object(object(number));
+        }
+        assert!(interner.shapes.len() + interner.names.len() < 5_000);
+        for (number, kept) in (0..).zip(&kept) {
+            assert!(Arc::ptr_eq(&interner.object(object(number)).names, &kept.names), "{number} was forgotten");
         }
     }
 }

@@ -63,6 +63,22 @@ impl Hash for SameRecord {
     }
 }
 
+impl TryFrom<&Value> for Key {
+    type Error = ();
+
+    /// The key that a plain value stands for, if it is of a type that keys have.
+    fn try_from(value: &Value) -> Result<Self, ()> {
+        Ok(match value {
+            Value::Int(number) => Key::Int(*number),
+            Value::String(text) => Key::String(text.clone()),
+            Value::Uuid(uuid) => Key::Uuid(*uuid),
+            Value::Array(items) => Key::Array(items.clone()),
+            Value::Object(object) => Key::Object(object.clone()),
+            _ => return Err(()),
+        })
+    }
+}
+
 impl From<RecordId> for SameRecord {
     fn from(id: RecordId) -> Self {
         SameRecord(Arc::new(id))

@@ -1,12 +1,14 @@
 //! Rows, plans and randomness for the tests of this crate.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod trees;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use circuit::{
-    Change, ChangeKind, Expr, Geometry, Key, Library, Links, Object, Operator, OrderKey, Path, PathStep, Plan,
-    RecordId, ResultId, Slots, Step, Template, Value, Window,
+    Change, ChangeKind, Constant, Direction, Expr, Fold, Geometry, Key, Library, Object, Operator, OrderKey, Path,
+    PathStep, Plan, Reader, RecordId, ResultId, Scope, Slot, Slots, Source, Step, Template, Value, Window,
 };
 
 /// A library for values that these tests never make.
@@ -24,6 +26,10 @@ impl Library for NoShapes {
 
     fn geometry_intersects(&self, _: &Geometry, _: &Geometry) -> bool {
         unreachable!("no geometries in these tests")
+    }
+
+    fn fold(&self, _: Fold, _: &mut dyn Iterator<Item = &Value>, _: &[Value]) -> Value {
+        unreachable!("no such aggregates in these tests")
     }
 }
 
@@ -100,6 +106,10 @@ pub fn path(text: &str) -> Path {
     Path::new(first, steps.map(|step| PathStep::Field(step.into())))
 }
 
+pub fn expr(text: &str) -> Expr {
+    path(text).into()
+}
+
 pub fn column(number: u16) -> Expr {
     Expr::Column(number)
 }
@@ -118,13 +128,8 @@ pub fn slots<const N: usize>(values: [&str; N]) -> Slots {
 
 /// A template over `thread` whose columns are those of its order.
 pub fn template(filter: Option<Expr>, order: &[(&str, bool)]) -> Template {
-    let keys = (0..).zip(order).map(|(column, (_, descending))| OrderKey { column, descending: *descending });
-    Template {
-        table: "thread".into(),
-        columns: order.iter().map(|(name, _)| path(name)).collect(),
-        filter,
-        order: keys.collect(),
-    }
+    let keys = (0..).zip(order).map(|(column, (_, descending))| OrderKey::new(column, *descending));
+    Template::of_table("thread", order.iter().map(|(name, _)| expr(name)).collect(), filter, keys.collect())
 }
 
 const NAMES: [&str; 4] = ["Ada", "Grace", "Edsger", ""];
@@ -179,16 +184,16 @@ pub fn random_plan(random: &mut Random) -> Plan {
     let mut order = Vec::new();
     for _ in 0..random.below(3) {
         let column = column_of(random, &mut columns);
-        order.push(OrderKey { column, descending: random.below(2) == 0 });
+        order.push(OrderKey::new(column, random.below(2) == 0));
     }
     let window = (random.below(2) == 0)
         .then(|| Window { start: random.below(4), limit: (random.below(4) != 0).then(|| random.below(5)) });
-    let template = Template { table: "thread".into(), columns, filter, order };
-    Plan { template, slots: values.into_iter().collect(), window }
+    let template = Template::of_table("thread", columns, filter, order);
+    Plan::new(template, values.into_iter().collect(), window)
 }
 
-fn column_of(random: &mut Random, columns: &mut Vec<Path>) -> u16 {
-    let path = path(random.pick(&["author", "priority", "tags", "title", "author.name", "tags.name", "id", "missing"]));
+fn column_of(random: &mut Random, columns: &mut Vec<Expr>) -> u16 {
+    let path = expr(random.pick(&["author", "priority", "tags", "title", "author.name", "tags.name", "id", "missing"]));
     let position = columns.iter().position(|known| *known == path).unwrap_or_else(|| {
         columns.push(path);
         columns.len() - 1
@@ -196,7 +201,7 @@ fn column_of(random: &mut Random, columns: &mut Vec<Path>) -> u16 {
     position as u16
 }
 
-fn random_condition(random: &mut Random, depth: u32, columns: &mut Vec<Path>, values: &mut Vec<Value>) -> Expr {
+fn random_condition(random: &mut Random, depth: u32, columns: &mut Vec<Expr>, values: &mut Vec<Value>) -> Expr {
     if depth > 0 && random.below(2) == 0 {
         let operator = random.pick(&[Operator::And, Operator::And, Operator::Or, Operator::Coalesce]);
         let left = random_condition(random, depth - 1, columns, values);
@@ -237,13 +242,28 @@ fn random_condition(random: &mut Random, depth: u32, columns: &mut Vec<Path>, va
     if random.below(4) == 0 { binary(operator, slot, column) } else { binary(operator, column, slot) }
 }
 
-/// Links of the model.
-struct ModelLinks<'a>(&'a BTreeMap<String, Change>);
+/// The records of the model.
+struct ModelReader<'a>(&'a BTreeMap<String, Change>);
 
-impl Links for ModelLinks<'_> {
+impl Reader for ModelReader<'_> {
+    fn record(&mut self, id: &Arc<RecordId>) -> Option<Object> {
+        self.0.get(&format!("{id:?}")).and_then(|change| change.content.clone())
+    }
+
     fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
         let change = self.0.get(&format!("{id:?}"));
         change.and_then(|change| change.content.as_ref()?.get(field).cloned()).unwrap_or_default()
+    }
+
+    fn edges(&mut self, _: &Arc<RecordId>, _: Direction, _: Option<&str>) -> Vec<Arc<RecordId>> {
+        Vec::new()
+    }
+}
+
+fn constant(slot: &Slot) -> Value {
+    match slot {
+        Slot::Constant(Constant(value)) => value.clone(),
+        Slot::Computed(_) => panic!("these tests compute no slots"),
     }
 }
 
@@ -251,11 +271,17 @@ impl Links for ModelLinks<'_> {
 pub fn expected_rows<'a>(model: &'a BTreeMap<String, Change>, plan: &Plan) -> Vec<&'a Change> {
     let library = library();
     let mut rows: Vec<(Vec<Value>, &Change)> = Vec::new();
-    for change in model.values().filter(|change| change.id.table == plan.template.table) {
+    for change in model.values().filter(|change| Source::Table(change.id.table.clone()) == plan.template.source) {
         let Some(content) = &change.content else { continue };
-        let mut links = ModelLinks(model);
-        let columns: Vec<Value> = plan.template.columns.iter().map(|path| path.get(content, &mut links)).collect();
-        let holds = plan.template.filter.as_ref().is_none_or(|filter| filter.test(&columns, &plan.slots.0, &*library));
+        let mut reader = ModelReader(model);
+        let scope = Scope::of_row(content);
+        let mut value =
+            |column: &Expr| column.evaluate(&scope, &mut reader, &*library).expect("nothing fails here").into_owned();
+        let columns: Vec<Value> = plan.template.columns.iter().map(&mut value).collect();
+        let slots: Vec<Value> = plan.slots.iter().map(constant).collect();
+        let scope = Scope { columns: &columns, slots: &slots, ..Scope::default() };
+        let mut holds = |filter: &Expr| filter.test(&scope, &mut reader, &*library).expect("nothing fails here");
+        let holds = plan.template.filter.as_ref().is_none_or(&mut holds);
         if holds {
             rows.push((columns, change));
         }

@@ -39,7 +39,6 @@ impl Locator<'_> {
             },
             Clause::Omit => self.with_keyword("OMIT", list(select.omit?)?),
             Clause::From => list(select.from),
-            Clause::Only => self.with_keyword("ONLY", list(select.from)?),
             Clause::With => match &select.with_index {
                 Some(WithIndex::Some(indexes)) => self.with_keyword("WITH", range!(indexes.ast_span(self.ast))),
                 _ => None,
@@ -47,7 +46,7 @@ impl Locator<'_> {
             Clause::Split => self.with_keyword("SPLIT", list(select.split?)?),
             Clause::Group => match &select.group {
                 Some(Group::Fields(fields)) => self.with_keyword("GROUP", list(*fields)?),
-                Some(Group::All) => self.last_words(&["GROUP", "ALL"]),
+                Some(Group::All) => self.last_words(select, &["GROUP", "ALL"]),
                 None => None,
             },
             Clause::Order => match &select.order {
@@ -56,23 +55,22 @@ impl Locator<'_> {
             },
             Clause::Limit => self.with_keyword("LIMIT", one(select.limit)?),
             Clause::Start => self.with_keyword("START", one(select.start)?),
-            Clause::Fetch => self.with_keyword("FETCH", list(select.fetch?)?),
             Clause::Version => self.with_keyword("VERSION", one(select.version)?),
             Clause::Timeout => self.with_keyword("TIMEOUT", one(select.timeout)?),
-            Clause::ForUpdate => self.last_words(&["FOR", "UPDATE"]),
-            Clause::Explain => self.last_words(&["EXPLAIN"]),
+            Clause::ForUpdate => self.last_words(select, &["FOR", "UPDATE"]),
+            Clause::Explain => self.last_words(select, &["EXPLAIN"]),
         }
     }
 
     /// The range with the keyword before it: between both stand only other keywords, spaces and comments.
     fn with_keyword(&self, keyword: &str, content: Range<usize>) -> Option<Range<usize>> {
         let start = last_word(self.text.get(..content.start)?, keyword).unwrap_or(content.start);
-        Some(start..content.end)
+        Some(start..start + balanced(self.text.get(start..content.end)?).len())
     }
 
-    /// The last place where these words follow each other.
-    fn last_words(&self, words: &[&str]) -> Option<Range<usize>> {
-        let mut before = self.text;
+    /// The last place in a statement where these words follow each other.
+    fn last_words(&self, select: &Select, words: &[&str]) -> Option<Range<usize>> {
+        let mut before = self.text.get(..range!(select.ast_span(self.ast)).end)?;
         let mut end = None;
         for word in words.iter().rev() {
             let start = last_word(before, word)?;
@@ -81,6 +79,16 @@ impl Locator<'_> {
         }
         Some(before.len()..end?)
     }
+}
+
+/// The text without what closes a parenthesis around it: the spans of some constants reach too far.
+fn balanced(mut text: &str) -> &str {
+    while let Some(shorter) = text.trim_end().strip_suffix(')')
+        && text.matches(')').count() > text.matches('(').count()
+    {
+        text = shorter.trim_end();
+    }
+    text
 }
 
 /// The start of the last occurrence of a word in any case, not as a part of a longer word.

@@ -5,12 +5,114 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use circuit::{Datetime, File, Geometry, Key, Object, Range, RecordId, Value};
+use circuit::{
+    Constant, Datetime, Direction, Expr, File, Geometry, Key, Object, Plan, Range, Reader, RecordId, Scope, Slot, Value,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use uuid::Uuid;
+
+/// No record can be read.
+pub struct NoRecords;
+
+impl Reader for NoRecords {
+    fn record(&mut self, _: &Arc<RecordId>) -> Option<Object> {
+        None
+    }
+
+    fn field_of(&mut self, _: &Arc<RecordId>, _: &str) -> Value {
+        Value::None
+    }
+
+    fn edges(&mut self, _: &Arc<RecordId>, _: Direction, _: Option<&str>) -> Vec<Arc<RecordId>> {
+        Vec::new()
+    }
+}
+
+/// The value of an expression over a row, as the condition of a compiled query.
+pub fn evaluate(text: &str, row: &Object, parameters: &Object, reader: &mut dyn Reader) -> Result<Value, String> {
+    let query =
+        query::compile(&format!("SELECT * FROM t WHERE {text}"), parameters).map_err(|error| error.to_string())?;
+    evaluate_plan(&query.plan, row, reader)
+}
+
+/// The value of the condition of a plan over a row.
+pub fn evaluate_plan(plan: &Plan, row: &Object, reader: &mut dyn Reader) -> Result<Value, String> {
+    let library = query::SurrealLibrary;
+    let scope = Scope::of_row(row);
+    let mut value = |expr: &Expr, scope: &Scope| {
+        expr.evaluate(scope, reader, &library).map(|value| value.into_owned()).map_err(|failure| failure.to_string())
+    };
+    let mut columns = Vec::new();
+    for column in &plan.template.columns {
+        columns.push(value(column, &scope)?);
+    }
+    let mut slots = Vec::new();
+    for slot in &plan.slots {
+        slots.push(match slot {
+            Slot::Constant(Constant(value)) => value.clone(),
+            Slot::Computed(expr) => value(expr, &Scope::default())?,
+        });
+    }
+    let filter = plan.template.filter.as_ref().expect("there is a condition");
+    value(filter, &Scope { columns: &columns, slots: &slots, ..Scope::default() })
+}
+
+/// Records of a database, as text: `t:1` and `{ .. }`. Those with links in `in` and `out` are edges.
+#[derive(Default)]
+pub struct Records(Vec<(Arc<RecordId>, Object)>);
+
+impl Records {
+    pub fn new(records: &[(&str, &str)]) -> Self {
+        let record = |(id, fields): &(&str, &str)| {
+            let id = query::parse_record_id(id).expect("a record id");
+            let Value::Object(fields) = query::parse_value(fields).expect("an object") else { panic!("no object") };
+            let fields = fields.iter().map(|(name, value)| (name.clone(), value.clone()));
+            let content = fields.chain([(Arc::from("id"), Value::from(id.clone()))]).collect();
+            (Arc::new(id), content)
+        };
+        Records(records.iter().map(record).collect())
+    }
+
+    pub fn get(&self, id: &str) -> Object {
+        let id = Arc::new(query::parse_record_id(id).expect("a record id"));
+        self.find(&id).cloned().expect("the record is known")
+    }
+
+    fn find(&self, id: &Arc<RecordId>) -> Option<&Object> {
+        self.0.iter().find(|(known, _)| known.is_same_record(id)).map(|(_, content)| content)
+    }
+}
+
+impl Reader for Records {
+    fn record(&mut self, id: &Arc<RecordId>) -> Option<Object> {
+        self.find(id).cloned()
+    }
+
+    fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
+        self.find(id).and_then(|content| content.get(field)).cloned().unwrap_or_default()
+    }
+
+    fn edges(&mut self, id: &Arc<RecordId>, direction: Direction, table: Option<&str>) -> Vec<Arc<RecordId>> {
+        let (near, far) = match direction {
+            Direction::Out => ("in", "out"),
+            Direction::In => ("out", "in"),
+        };
+        let leads = |content: &Object| {
+            matches!(
+                (content.get(near), content.get(far)),
+                (Some(Value::RecordId(near)), Some(Value::RecordId(_))) if near.is_same_record(id)
+            )
+        };
+        let edges =
+            self.0.iter().filter(|(edge, content)| table.is_none_or(|table| *table == *edge.table) && leads(content));
+        let mut edges: Vec<Arc<RecordId>> = edges.map(|(edge, _)| edge.clone()).collect();
+        edges.sort_by(|a, b| (&a.table, &a.key).cmp(&(&b.table, &b.key)));
+        edges
+    }
+}
 
 /// A number of cases that `PROPTEST_CASES` overrides. A failure prints its shrunk input, which becomes a test of its
 /// own.

@@ -62,7 +62,15 @@ impl Context {
     }
 
     async fn send(&self, command: Command) -> Result<(), Failure> {
-        self.engine.send(command).await.map_err(|_| Failure::stopping())
+        self.engine.send(command).await.map_err(|_| self.gone())
+    }
+
+    /// Why the engine does not answer.
+    fn gone(&self) -> Failure {
+        match self.status.reason() {
+            Some(reason) => Failure::new(ErrorCode::SspNotReady, format!("the SSP has failed: {reason}")),
+            None => Failure::new(ErrorCode::SspNotReady, "the SSP is shutting down"),
+        }
     }
 }
 
@@ -108,10 +116,6 @@ pub(crate) struct Failure(ErrorBody);
 impl Failure {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Failure(ErrorBody::new(code, message))
-    }
-
-    fn stopping() -> Self {
-        Failure::new(ErrorCode::SspNotReady, "the SSP is shutting down")
     }
 }
 

@@ -20,16 +20,21 @@ pub(super) async fn version() -> Json<VersionInfo> {
     Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned(), mode: "streaming".to_owned() })
 }
 
+/// Answers also when the service has failed: then it keeps no views.
 pub(super) async fn info(State(context): State<Context>) -> Result<Json<Vec<EntityInfo>>, Failure> {
     let (reply, description) = oneshot::channel();
-    context.send(Command::Describe(reply)).await?;
-    let description = description.await.map_err(|_| Failure::stopping())?;
-    tracing::debug!(size = ?description.size, work = ?description.work, "described");
-    let entity = EntityInfo {
-        entity: "ssp".to_owned(),
-        id: context.settings.id.clone(),
-        status: context.status.get(),
-        views: description.views as u64,
+    let description = match context.send(Command::Describe(reply)).await {
+        Ok(()) => description.await.map_err(|_| context.gone()),
+        Err(gone) => Err(gone),
     };
-    Ok(Json(vec![entity]))
+    let views = match description {
+        Ok(description) => {
+            tracing::debug!(size = ?description.size, work = ?description.work, "described");
+            description.views as u64
+        }
+        Err(_) if context.status.reason().is_some() => 0,
+        Err(gone) => return Err(gone),
+    };
+    let (id, status) = (context.settings.id.clone(), context.status.get());
+    Ok(Json(vec![EntityInfo { entity: "ssp".to_owned(), id, status, views }]))
 }

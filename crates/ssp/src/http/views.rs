@@ -3,16 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use circuit::{Object, RecordId, Value};
+use circuit::{Object, Plan, RecordId, Shown, Value};
 use database::{Capture, QueryRow};
-use protocol::{
-    ContentHash, ErrorCode, Format, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest,
-};
+use protocol::{Child, ErrorCode, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Body, Context, Failure};
-use crate::command::{Command, Done};
+use crate::command::{Command, Done, Initial};
 use crate::json;
+use crate::path::Path;
 use crate::view::View;
 
 /// Registers a view, or refreshes or replaces the one with this id. Answers its first result when the edges of it are
@@ -23,9 +24,6 @@ pub(super) async fn register(
 ) -> Result<Json<RegisterResponse>, Failure> {
     context.check_ready()?;
     let ttl = request.ttl().map_err(|error| invalid(format!("invalid field `ttl`: {error}")))?;
-    if request.format != Format::Streaming {
-        return Err(invalid(format!("the format `{}` is not supported yet", request.format.as_str())));
-    }
     let auth_id = auth_id(request.auth_id.as_deref())?;
     let params = params(request.params)?;
     let access = request.access.map_or(Value::None, json::from_json);
@@ -33,11 +31,18 @@ pub(super) async fn register(
     let visible = with_caller(&params, auth_id.as_ref(), &access, &token);
     let query = query::compile(&request.surql, &visible)
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
-    let table = &query.plan.template.table;
     // By push there is no changefeed that a table could lack.
-    if context.settings.capture == Capture::Feed && !context.tables.require(table).await {
-        let message = format!("the table {table} can't be captured now");
-        return Err(Failure::new(ErrorCode::DatabaseUnavailable, message));
+    if context.settings.capture == Capture::Feed {
+        let mut tables = BTreeSet::new();
+        query.plan.tables(&mut |table| {
+            tables.insert(table.clone());
+        });
+        for table in tables {
+            if !context.tables.require(&table).await {
+                let message = format!("the table {table} can't be captured now");
+                return Err(Failure::new(ErrorCode::DatabaseUnavailable, message));
+            }
+        }
     }
     let row = QueryRow {
         key: request.id.clone(),
@@ -53,20 +58,39 @@ pub(super) async fn register(
     let view = Box::new(View::new(row, &context.database, context.settings.ref_mode));
     let (reply, initial) = oneshot::channel();
     context.send(Command::Register { view, query, reply }).await?;
-    let initial = initial.await.map_err(|_| Failure::stopping())?;
-    if let Err(failure) = written(initial.written).await {
+    let Initial { view, plan, rows, note, written: done } = initial.await.map_err(|_| context.gone())?;
+    if let Err(failure) = written(&context, done).await {
         // What could not be stored is not registered: the client sees an error and no view.
         let (reply, _) = oneshot::channel();
         context.send(Command::Unregister { key: request.id, reply }).await?;
         return Err(failure);
     }
-    let rows = initial.rows.into_iter().map(|(row, selected)| ResultRow {
-        id: json::id_text(&row.id),
-        version: row.version,
-        record: json::to_json(&selected),
-        children: Vec::new(),
-    });
-    Ok(Json(RegisterResponse { id: request.id, hash: ContentHash::from(initial.digest.hash), rows: rows.collect() }))
+    let failure = rows.iter().find_map(|row| row.value.as_ref().err()).map(|failure| failure.0.clone());
+    Ok(Json(RegisterResponse {
+        id: request.id,
+        hash: note.hash.unwrap_or_default(),
+        rows: result_rows(&view, &plan, &rows, None),
+        result: note.result.as_ref().map(json::to_json),
+        error: note.error.or(failure).map(|error| error.to_string()),
+    }))
+}
+
+/// The rows with the rows of the subqueries under them.
+fn result_rows(view: &View, plan: &Plan, rows: &[Shown], under: Option<(&Arc<Path>, &Arc<str>)>) -> Vec<ResultRow> {
+    let is_own = plan.has_own_rows();
+    let result_row = |row: &Shown| {
+        let path = Path::new(&row.id, is_own, under);
+        let mut children = Vec::new();
+        for (number, rows) in &row.nested {
+            let Some(child) = plan.template.children.get(usize::from(*number)) else { continue };
+            let rows = result_rows(view, &child.plan, rows, Some((&path, &child.relation)));
+            let relation = child.relation.to_string();
+            children.extend(rows.into_iter().map(|row| Child { relation: relation.clone(), row }));
+        }
+        let record = row.value.as_ref().map(json::to_json).unwrap_or_default();
+        ResultRow { id: json::id_text(&view.out(&path)), version: row.version, record, children }
+    };
+    rows.iter().map(result_row).collect()
 }
 
 /// Removes a view with its edges. That there is no such view is not an error.
@@ -76,17 +100,17 @@ pub(super) async fn unregister(
 ) -> Result<StatusCode, Failure> {
     let (reply, removed) = oneshot::channel();
     context.send(Command::Unregister { key: request.id, reply }).await?;
-    if let Some(done) = removed.await.map_err(|_| Failure::stopping())? {
-        written(done).await?;
+    if let Some(done) = removed.await.map_err(|_| context.gone())? {
+        written(&context, done).await?;
     }
     Ok(StatusCode::OK)
 }
 
-async fn written(done: Done) -> Result<(), Failure> {
+async fn written(context: &Context, done: Done) -> Result<(), Failure> {
     match done.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Failure::new(ErrorCode::DatabaseUnavailable, error.to_string())),
-        Err(_) => Err(Failure::stopping()),
+        Err(_) => Err(context.gone()),
     }
 }
 

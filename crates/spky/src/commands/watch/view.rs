@@ -1,14 +1,15 @@
 //! The rows of the view: what they are, what the query shows of them, and in which order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use circuit::{Links, Object, RecordId, Value};
+use circuit::{Direction, Expr, Object, Plan, Reader, RecordId, Scope, Source, Value};
 use database::Database;
 use database::text::record_id;
 use protocol::ResultRow;
-use query::Query;
+use query::{Query, SurrealLibrary};
 
 use super::edges::Edge;
 use crate::error::Error;
@@ -147,16 +148,17 @@ impl View {
         for _ in 0..DEEPEST_LINK {
             for (_, row) in rows.iter_mut() {
                 let Some(content) = &row.content else { continue };
-                match &self.query {
-                    None => row.shown = Value::from(content.clone()),
-                    Some(query) => {
-                        row.shown = query.projection.apply(content, &mut linked);
-                        let template = &query.plan.template;
-                        let columns =
-                            template.order.iter().filter_map(|key| template.columns.get(usize::from(key.column)));
-                        row.order = columns.map(|path| path.get(content, &mut linked)).collect();
-                    }
+                row.shown = Value::from(content.clone());
+                // What subqueries answer is with the database; the rows of such queries are shown as they are stored.
+                let Some(query) = self.query.as_ref().filter(|query| reads_rows_only(&query.plan)) else { continue };
+                let scope = Scope::of_row(content);
+                if let Ok(shown) = query.plan.output.row(&scope, &mut linked, &SurrealLibrary) {
+                    row.shown = shown;
                 }
+                let template = &query.plan.template;
+                let columns = template.order.iter().filter_map(|key| template.columns.get(usize::from(key.column)));
+                let value = |column: &Expr| column.evaluate(&scope, &mut linked, &SurrealLibrary).map(Cow::into_owned);
+                row.order = columns.map(value).map(Result::unwrap_or_default).collect();
             }
             if !linked.read_missing(&self.database).await? {
                 return Ok(());
@@ -164,6 +166,12 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Whether a plan needs no more than the rows of one table, and the records that they link to.
+fn reads_rows_only(plan: &Plan) -> bool {
+    let template = &plan.template;
+    matches!(template.source, Source::Table(_)) && template.lookups.is_empty() && template.children.is_empty()
 }
 
 /// Records that links led to.
@@ -184,16 +192,24 @@ impl Linked {
     }
 }
 
-impl Links for Linked {
-    fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
+impl Reader for Linked {
+    fn record(&mut self, id: &Arc<RecordId>) -> Option<Object> {
         let text = record_id(id);
         match self.known.get(&text) {
-            Some(content) => content.as_ref().and_then(|content| content.get(field)).cloned().unwrap_or(Value::None),
+            Some(content) => content.clone(),
             None => {
                 self.missing.insert(text, RecordId::clone(id));
-                Value::None
+                None
             }
         }
+    }
+
+    fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
+        self.record(id).and_then(|content| content.get(field).cloned()).unwrap_or_default()
+    }
+
+    fn edges(&mut self, _: &Arc<RecordId>, _: Direction, _: Option<&str>) -> Vec<Arc<RecordId>> {
+        Vec::new()
     }
 }
 

@@ -1,23 +1,7 @@
-//! Scalar expressions of a template, over the columns of a row and the slots of a binding.
-
-use std::borrow::Cow;
+//! Operators that compare their operands or choose one of them.
 
 use crate::library::Library;
 use crate::value::Value;
-
-/// An expression without constants: what a query wrote as a constant or a parameter is a slot of the binding, so that
-/// queries which differ in nothing else are one template.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Expr {
-    /// The value of a row at the template's column of this number.
-    Column(u16),
-    /// The value of the binding's slot of this number.
-    Slot(u16),
-    /// `!a`.
-    Not(Box<Expr>),
-    /// An operator with its operands.
-    Binary(Operator, Box<Expr>, Box<Expr>),
-}
 
 /// A binary operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,59 +38,6 @@ pub enum Operator {
     NoneInside,
     Intersects,
     Outside,
-}
-
-impl Expr {
-    pub fn binary(operator: Operator, left: Expr, right: Expr) -> Expr {
-        Expr::Binary(operator, Box::new(left), Box::new(right))
-    }
-
-    /// Whether the expression holds, as a condition.
-    pub fn test(&self, columns: &[Value], slots: &[Value], library: &dyn Library) -> bool {
-        match self {
-            Expr::Binary(Operator::And, left, right) => {
-                left.test(columns, slots, library) && right.test(columns, slots, library)
-            }
-            Expr::Binary(Operator::Or, left, right) => {
-                left.test(columns, slots, library) || right.test(columns, slots, library)
-            }
-            Expr::Not(inner) => !inner.test(columns, slots, library),
-            other => other.evaluate(columns, slots, library).is_truthy(),
-        }
-    }
-
-    /// The value of the expression. Borrows where it can.
-    pub fn evaluate<'a>(&self, columns: &'a [Value], slots: &'a [Value], library: &dyn Library) -> Cow<'a, Value> {
-        match self {
-            Expr::Column(column) => at(columns, *column),
-            Expr::Slot(slot) => at(slots, *slot),
-            Expr::Not(inner) => Cow::Owned(Value::Bool(!inner.test(columns, slots, library))),
-            Expr::Binary(operator, left, right) => {
-                let left = left.evaluate(columns, slots, library);
-                let keeps_left = match operator {
-                    Operator::And => !left.is_truthy(),
-                    Operator::Or => left.is_truthy(),
-                    Operator::Coalesce => !left.is_nullish(),
-                    comparison => {
-                        let right = right.evaluate(columns, slots, library);
-                        return Cow::Owned(Value::Bool(comparison.compare(&left, &right, library)));
-                    }
-                };
-                if keeps_left { left } else { right.evaluate(columns, slots, library) }
-            }
-        }
-    }
-
-    /// Calls `visit` with every conjunct: the operands of all `&&` at the top.
-    pub fn conjuncts<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
-        match self {
-            Expr::Binary(Operator::And, left, right) => {
-                left.conjuncts(visit);
-                right.conjuncts(visit);
-            }
-            other => visit(other),
-        }
-    }
 }
 
 impl Operator {
@@ -166,8 +97,4 @@ impl Operator {
             Operator::And | Operator::Or | Operator::Coalesce | Operator::AllEqual | Operator::AnyEqual => return None,
         })
     }
-}
-
-fn at(values: &[Value], index: u16) -> Cow<'_, Value> {
-    values.get(usize::from(index)).map_or(Cow::Owned(Value::None), Cow::Borrowed)
 }

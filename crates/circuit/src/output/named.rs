@@ -1,0 +1,114 @@
+//! Selected fields under their names.
+
+use std::sync::Arc;
+
+use super::draft::Draft;
+use crate::expr::{Expr, Failure, RowContent, Scope};
+use crate::library::Library;
+use crate::reader::Reader;
+use crate::value::{Object, Value};
+
+/// Selected fields with names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// `*` is among the fields: the others are put into the row.
+    pub all: bool,
+    /// `SELECT *, a AS b` takes `a` away in SurrealDB, unless a field of the list needs its slower way of projecting.
+    /// Each field is then placed by its [`Placing`].
+    pub moves: bool,
+    pub fields: Vec<Field>,
+}
+
+/// A selected field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Where the value goes in the answer: one name, or several for a nested object.
+    pub target: Vec<Arc<str>>,
+    pub value: Expr,
+    pub placing: Placing,
+}
+
+/// How a field gets to its place beside `*`, where fields move.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Placing {
+    /// A field of the row of this name, moved as it is by then: an earlier field may have taken it, or may have been
+    /// put in its place.
+    Moved(Arc<str>),
+    /// A computed value, put into the row under its final name before all fields are placed.
+    Early,
+    /// A computed value whose name is that of another field that is read: it is put there in its turn.
+    Late,
+}
+
+impl Named {
+    /// Fields without `*`.
+    pub fn new(fields: Vec<Field>) -> Named {
+        Named { all: false, moves: false, fields }
+    }
+
+    pub(super) fn project(
+        &self,
+        scope: &Scope,
+        reader: &mut dyn Reader,
+        library: &dyn Library,
+    ) -> Result<Value, Failure> {
+        let mut draft = match scope.row {
+            Some(RowContent::Fields(fields)) if self.all => Draft::from(fields),
+            Some(RowContent::Value(Value::Object(fields))) if self.all => Draft::from(&**fields),
+            _ => Draft::default(),
+        };
+        if self.moves {
+            self.place(&mut draft, scope, reader, library)?;
+        } else {
+            for field in &self.fields {
+                let value = field.value.evaluate(scope, reader, library)?.into_owned();
+                draft.set_at(&field.target, value);
+            }
+        }
+        Ok(Value::from(Object::from(draft)))
+    }
+
+    fn place(
+        &self,
+        draft: &mut Draft,
+        scope: &Scope,
+        reader: &mut dyn Reader,
+        library: &dyn Library,
+    ) -> Result<(), Failure> {
+        // All expressions see the row as it was.
+        let mut late = Vec::new();
+        for field in &self.fields {
+            match field.placing {
+                Placing::Moved(_) => {}
+                Placing::Early => {
+                    draft.set_at(&field.target, field.value.evaluate(scope, reader, library)?.into_owned());
+                }
+                Placing::Late => late.push(field.value.evaluate(scope, reader, library)?.into_owned()),
+            }
+        }
+        let mut late = late.into_iter();
+        for field in &self.fields {
+            match &field.placing {
+                Placing::Moved(source) if field.target == [source.clone()] => {
+                    if draft.get(source).is_none() {
+                        draft.set(source, Value::None);
+                    }
+                }
+                Placing::Moved(source) => {
+                    let value = draft.remove(source).unwrap_or_default();
+                    draft.set_at(&field.target, value);
+                }
+                Placing::Early => {}
+                Placing::Late => draft.set_at(&field.target, late.next().unwrap_or_default()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Field {
+    /// A computed field.
+    pub fn new(name: impl Into<Arc<str>>, value: Expr) -> Field {
+        Field { target: vec![name.into()], value, placing: Placing::Early }
+    }
+}

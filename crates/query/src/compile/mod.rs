@@ -1,0 +1,57 @@
+//! From a SELECT statement to a plan.
+//!
+//! Compilation is compositional: a SELECT inside of another one is compiled by itself, with slots that are constants or
+//! values of its `$parent`. Whoever takes it up, as a child, a lookup or an input, decides what becomes of them.
+
+mod aggregates;
+mod answer;
+mod builder;
+mod count;
+mod group;
+mod names;
+mod order;
+mod place;
+mod projection;
+mod scope;
+mod select;
+mod source;
+mod subquery;
+mod window;
+
+use circuit::{Object, Plan, Value};
+use surrealdb_expr::expr::Expr as SurrealExpr;
+
+use crate::error::Error;
+use crate::locate::locate;
+use crate::refusal::{Clause, Refusal};
+use crate::syntax;
+use scope::{Context, Standing};
+
+/// A compiled SELECT.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub plan: Plan,
+}
+
+/// Compiles the only statement of a text, which must be a SELECT.
+///
+/// Parameters are folded into the plan like constants; the statement may use only those that are given. Queries that
+/// differ in nothing but constants, parameters, and harmless ways of spelling compile to equal templates.
+pub fn compile(text: &str, parameters: &Object) -> Result<Query, Error> {
+    let statements = syntax::statements(text)?;
+    let plan = syntax::only_statement(statements).and_then(|statement| match statement {
+        SurrealExpr::Select(select) => {
+            let context = Context::new(&select, parameters)?;
+            select::compile(&select, &context, Standing::Root)
+        }
+        SurrealExpr::Explain { .. } => Err(Refusal::clause(Clause::Explain)),
+        _ => Err(syntax::not_a_select()),
+    });
+    plan.map(|plan| Query { plan }).map_err(|refusal| locate(text, refusal))
+}
+
+/// The value of an expression that depends on nothing; `None` if it does.
+pub(crate) fn constant(expr: &SurrealExpr) -> Result<Option<Value>, Refusal> {
+    let no_parameters: Object = [].into_iter().collect();
+    Context::without_statement(&no_parameters).constant(expr, Standing::Root)
+}

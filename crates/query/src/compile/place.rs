@@ -1,0 +1,157 @@
+//! Where the parts of an expression are evaluated: in columns, once for each row; in slots, once for each binding; or
+//! where both meet.
+
+use circuit::{Constant, Expr, Only, Operator, Output, Plan, Shape, Slot, Source};
+
+use super::builder::{Builder, normalised};
+use super::scope::{Lowered, Standing, is_correlated, try_replace_leaves, value_of};
+use crate::refusal::{Anchor, Refusal};
+
+impl Builder {
+    /// Places an expression that is looked at while rows are chosen. What depends on the row alone becomes a column,
+    /// what does not depend on it a slot, and operators that compare and combine stay over both.
+    pub(super) fn condition(&mut self, lowered: &Lowered) -> Result<Expr, Refusal> {
+        self.operand(lowered.expr.clone(), lowered)
+    }
+
+    /// Places an expression that must be a column: rows are ordered by it. Parameters are part of it.
+    pub(super) fn order_column(&mut self, lowered: &Lowered, anchor: Anchor) -> Result<u16, Refusal> {
+        let Some(expr) = lowered.without_outer() else {
+            return Err(Refusal::new("an order that depends on $parent", "is not supported", anchor));
+        };
+        let expr = self.with_column_lookups(expr, lowered)?;
+        self.column(expr)
+    }
+
+    /// An operand of an operator that stays in the condition, or the condition itself.
+    fn operand(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        if !lowered.needs_row(&expr) && expr.is_closed() {
+            return self.outer_value(expr, lowered);
+        }
+        match expr {
+            Expr::Not(inner) => Ok(Expr::Not(Box::new(self.operand(*inner, lowered)?))),
+            Expr::Binary(operator, left, right) => {
+                let (left_holds, right_holds) = held_by(operator);
+                let left = self.member_of(*left, left_holds, lowered)?;
+                let right = self.member_of(*right, right_holds, lowered)?;
+                Ok(normalised(operator, left, right))
+            }
+            other => self.inside(other, lowered),
+        }
+    }
+
+    /// An operand; one that is asked whether it holds others is kept in a form in which its items are rows.
+    fn member_of(&mut self, expr: Expr, holds: bool, lowered: &Lowered) -> Result<Expr, Refusal> {
+        if let (true, Expr::Subquery(number)) = (holds, &expr)
+            && let Some(plan) = lowered.subquery(*number)
+            && !is_correlated(plan)
+            && plan.output.only == Only::No
+        {
+            let rows = Builder::new(Standing::Root, Source::Derived(Shape::Rows), vec![plan.clone()]);
+            let lookup = self.slot_lookup(rows.finish(Output::default()))?;
+            return self.slot(Slot::Computed(Expr::Subquery(lookup)));
+        }
+        self.operand(expr, lowered)
+    }
+
+    /// A part of an expression that is no operator: what of it is constant stays in it.
+    fn inside(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        let has_outer = lowered.has_outer(&expr);
+        if expr.is_closed() {
+            if !has_outer && lowered.needs_row(&expr) {
+                let expr = self.with_column_lookups(expr, lowered)?;
+                return self.column(expr).map(Expr::Column);
+            }
+            if has_outer && !lowered.needs_row(&expr) {
+                return self.outer_value(expr, lowered);
+            }
+        }
+        if !has_outer && !lowered.needs_row(&expr) {
+            return Ok(expr);
+        }
+        expr.map_children(&mut |child, _| self.inside(child, lowered))
+    }
+
+    /// A slot for a value that is the same for all rows.
+    fn outer_value(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        let expr = lowered.in_outer_scope(expr);
+        if let Some(Ok(value)) = value_of(&expr) {
+            return self.slot(Slot::Constant(Constant(value)));
+        }
+        let expr = with_subqueries(expr, lowered, &mut |plan| self.slot_lookup(plan))?;
+        self.slot(Slot::Computed(expr))
+    }
+
+    fn with_column_lookups(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        with_subqueries(expr, lowered, &mut |plan| self.column_lookup(plan))
+    }
+
+    /// Places an expression whose value is shown. Subqueries become children under the given name if they are all there
+    /// is to the expression.
+    pub(super) fn shown(&mut self, lowered: &Lowered, name: Option<&str>) -> Result<Expr, Refusal> {
+        let is_whole = match &lowered.expr {
+            Expr::Subquery(_) => true,
+            Expr::Walk(start, _) => matches!(**start, Expr::Subquery(_)),
+            _ => false,
+        };
+        self.shown_part(lowered.expr.clone(), lowered, name.filter(|_| is_whole))
+    }
+
+    fn shown_part(&mut self, expr: Expr, lowered: &Lowered, name: Option<&str>) -> Result<Expr, Refusal> {
+        if let Expr::Subquery(number) = expr {
+            return match lowered.subquery(number) {
+                Some(plan) => self.child(plan.clone(), name),
+                None => Ok(expr),
+            };
+        }
+        let has_slot = expr.has_slot();
+        if has_slot && !expr.needs_row() && !expr.has_subquery() && expr.is_closed() {
+            let expr = lowered.in_outer_scope(expr);
+            let constant = match value_of(&expr) {
+                Some(Ok(value)) => Some(Constant(value)),
+                _ => None,
+            };
+            return match (self.standing, constant) {
+                // What is shown is no part of the template of a view, so its parameters need not be slots.
+                (Standing::Root, Some(constant)) => Ok(Expr::Constant(constant)),
+                (Standing::Root, None) => Ok(expr),
+                (Standing::Inner, Some(constant)) => self.slot(Slot::Constant(constant)),
+                (Standing::Inner, None) => self.slot(Slot::Computed(expr)),
+            };
+        }
+        if !has_slot && !expr.has_subquery() {
+            return Ok(expr);
+        }
+        expr.map_children(&mut |child, _| self.shown_part(child, lowered, name))
+    }
+}
+
+/// The expression with its subqueries under the numbers that they are given.
+fn with_subqueries(
+    expr: Expr,
+    lowered: &Lowered,
+    place: &mut dyn FnMut(Plan) -> Result<u16, Refusal>,
+) -> Result<Expr, Refusal> {
+    try_replace_leaves(expr, &mut |leaf| match leaf {
+        Expr::Subquery(number) => match lowered.subquery(number) {
+            Some(plan) => place(plan.clone()).map(Expr::Subquery),
+            None => Ok(Expr::Subquery(number)),
+        },
+        other => Ok(other),
+    })
+}
+
+/// Which operands of an operator are asked whether they hold the other one: the left, the right.
+fn held_by(operator: Operator) -> (bool, bool) {
+    match operator {
+        Operator::Contains
+        | Operator::ContainsNot
+        | Operator::ContainsAll
+        | Operator::ContainsAny
+        | Operator::ContainsNone => (true, false),
+        Operator::Inside | Operator::NotInside | Operator::AllInside | Operator::AnyInside | Operator::NoneInside => {
+            (false, true)
+        }
+        _ => (false, false),
+    }
+}

@@ -1,0 +1,206 @@
+//! One SELECT, clause by clause, in the order in which SurrealDB carries them out: source, WHERE, SPLIT, GROUP, ORDER,
+//! LIMIT and START, projection, FETCH, ONLY.
+
+use std::sync::Arc;
+
+use circuit::{Fields, Only, Output, Plan, Shape, Source, Window};
+use surrealdb_expr::expr::order::Ordering;
+use surrealdb_expr::expr::part::Part;
+use surrealdb_expr::expr::statements::SelectStatement;
+use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal, With};
+
+use super::builder::Builder;
+use super::projection::Projection;
+use super::scope::{Context, Standing};
+use super::source::Sources;
+use super::{answer, count, group, order, window};
+use crate::refusal::{Anchor, Clause, Refusal};
+
+/// The plan of a SELECT.
+pub(super) fn compile(select: &SelectStatement, context: &Context, standing: Standing) -> Result<Plan, Refusal> {
+    Select { select, context, standing }.compile().map_err(|refusal| context.within(select, refusal))
+}
+
+struct Select<'s, 'c, 'a> {
+    select: &'s SelectStatement,
+    context: &'c Context<'a>,
+    standing: Standing,
+}
+
+impl Select<'_, '_, '_> {
+    fn compile(&self) -> Result<Plan, Refusal> {
+        self.context.count_select()?;
+        self.refuse_clauses()?;
+        let sources = Sources::compile(self.select, self.context, self.standing)?;
+        let rows_are_objects = sources.are_objects();
+        let mut builder = self.filtered(&sources)?;
+        if self.select.split.is_some() {
+            builder = self.split(builder, &sources)?;
+        }
+        let window = window::window(self.select, self.context, self.standing)?;
+        let only = match (self.select.only, sources.is_list) {
+            (false, _) => Only::No,
+            (true, false) => Only::OneOrNone,
+            (true, true) => Only::One,
+        };
+        let mut output = Output {
+            fields: Fields::All,
+            omit: answer::omit(self.select)?,
+            fetch: answer::fetch(self.select, self.context, self.standing)?,
+            only,
+        };
+        if self.select.group.is_some() {
+            return self.grouped(builder, sources.is_list, window, output);
+        }
+        if !rows_are_objects {
+            self.refuse_fields_of_values()?;
+        }
+        let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
+        let is_fast = self.is_fast(&sources);
+        let computed = match &self.select.order {
+            Some(ordering) => {
+                order::stored(&mut builder, ordering, &self.select.fields, rows_are_objects, self.context)?
+            }
+            None => Vec::new(),
+        };
+        let is_projected_fast = is_fast && !projection.is_slow();
+        order::refuse_hidden_fields(
+            &computed,
+            self.select.order.as_ref(),
+            &self.select.fields,
+            &projection,
+            is_projected_fast,
+            !self.select.omit.is_empty(),
+        )?;
+        builder.set_window(window);
+        output.fields = projection.place(&mut builder, is_fast, &computed)?;
+        Ok(builder.finish(output))
+    }
+
+    fn refuse_clauses(&self) -> Result<(), Refusal> {
+        let select = self.select;
+        let is_none = |expr: &SurrealExpr| matches!(expr, SurrealExpr::Literal(Literal::None));
+        let refused = [
+            // `WITH NOINDEX` changes nothing in the answer.
+            (matches!(select.with, Some(With::Index(_))), Clause::With),
+            (matches!(select.order, Some(Ordering::Random)), Clause::Order),
+            (!is_none(&select.version), Clause::Version),
+            (!is_none(&select.timeout), Clause::Timeout),
+            (select.for_update, Clause::ForUpdate),
+            (select.explain.is_some(), Clause::Explain),
+        ];
+        match refused.into_iter().find(|(is_present, _)| *is_present) {
+            Some((_, clause)) => Err(Refusal::clause(clause)),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of all sources that satisfy the condition. Of several sources each is filtered by itself, so that a
+    /// change of one costs nothing in the others.
+    fn filtered(&self, sources: &Sources) -> Result<Builder, Refusal> {
+        if let [source] = sources.list.as_slice() {
+            let mut builder = source.builder(self.standing)?;
+            self.filter(&mut builder)?;
+            return Ok(builder);
+        }
+        let mut inputs = Vec::with_capacity(sources.list.len());
+        for source in &sources.list {
+            let mut builder = source.builder(self.standing)?;
+            self.filter(&mut builder)?;
+            inputs.push(builder.finish(Output::default()));
+        }
+        Ok(Builder::new(self.standing, Source::Derived(Shape::Rows), inputs))
+    }
+
+    fn filter(&self, builder: &mut Builder) -> Result<(), Refusal> {
+        if let Some(condition) = &self.select.cond {
+            let lowered = self.context.lower(&condition.0, self.standing)?;
+            let condition = builder.condition(&lowered)?;
+            builder.require(condition);
+        }
+        Ok(())
+    }
+
+    fn split(&self, builder: Builder, sources: &Sources) -> Result<Builder, Refusal> {
+        let mut paths = Vec::new();
+        for (number, split) in self.select.split.iter().flat_map(|splits| &splits.0).enumerate() {
+            let names = split.0.0.iter().map(|part| match part {
+                Part::Field(name) => Ok(Arc::from(name.as_str())),
+                _ => {
+                    let what = "anything but names in SPLIT";
+                    Err(Refusal::new(what, "is not supported", Anchor::SplitKey(number)))
+                }
+            });
+            paths.push(names.collect::<Result<Vec<Arc<str>>, Refusal>>()?);
+        }
+        if !sources.are_objects() {
+            let what = "SPLIT of rows that are no objects";
+            return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Split)));
+        }
+        let is_id = |ordering: &Ordering| match ordering {
+            Ordering::Order(keys) => matches!(keys.0.as_slice(), [key] if key.value.is_id()),
+            Ordering::Random => false,
+        };
+        let is_in_source_order = self.select.order.as_ref().is_none_or(is_id);
+        if self.select.limit.is_some() && self.select.start.is_some() && is_in_source_order {
+            let reason =
+                "is not supported, as SurrealDB applies LIMIT before it splits: order by something else than id";
+            return Err(Refusal::new("START with SPLIT", reason, Anchor::Clause(Clause::Start)));
+        }
+        let input = builder.finish(Output::default());
+        Ok(Builder::new(self.standing, Source::Derived(Shape::Split(paths)), vec![input]))
+    }
+
+    fn grouped(
+        &self,
+        input: Builder,
+        sources_are_a_list: bool,
+        window: Option<Window>,
+        output: Output,
+    ) -> Result<Plan, Refusal> {
+        let Some(groups) = &self.select.group else { return Ok(input.finish(output)) };
+        if count::is_plain_count(self.select) {
+            if sources_are_a_list {
+                let message = "only the records of one table or record can be counted like this";
+                return Err(Refusal::invalid(message, Anchor::Source(0)));
+            }
+            // SurrealDB does not look at the window here.
+            return Ok(count::plain_count(input, &self.select.fields)?.finish(output));
+        }
+        if count::may_be_counted_by_index(self.select) {
+            count::refuse_count_by_index(self.select, window)?;
+        }
+        let mut builder = group::group(input, groups, &self.select.fields, self.context)?;
+        if matches!(self.select.fields, SurrealFields::Value(_)) && !self.select.omit.is_empty() {
+            let reason = "is not supported: select fields instead of a VALUE";
+            return Err(Refusal::new("OMIT of a grouped VALUE", reason, Anchor::Clause(Clause::Omit)));
+        }
+        if let Some(ordering) = &self.select.order {
+            order::grouped(&mut builder, ordering, self.context)?;
+        }
+        builder.set_window(window);
+        Ok(builder.finish(output))
+    }
+
+    /// Whether nothing but the fields can keep SurrealDB from its fast way of projecting. It reads a literal record
+    /// without any other clause in a way of its own.
+    fn is_fast(&self, sources: &Sources) -> bool {
+        let select = self.select;
+        let is_plain_read = sources.is_one_literal_record
+            && select.cond.is_none()
+            && select.order.is_none()
+            && select.split.is_none()
+            && select.fetch.is_none()
+            && select.with.is_none();
+        !is_plain_read && answer::is_simple_omit(select)
+    }
+
+    /// Rows that are no objects are projected in ways of their own, and links among them are replaced by records.
+    fn refuse_fields_of_values(&self) -> Result<(), Refusal> {
+        if matches!(self.select.fields, SurrealFields::Value(_)) && self.select.omit.is_empty() {
+            return Ok(());
+        }
+        let reason = "is not supported: select fields in the inner query, or use SELECT VALUE in the outer one too";
+        Err(Refusal::new("selecting fields of the rows of SELECT VALUE", reason, Anchor::Clause(Clause::From)))
+    }
+}

@@ -1,0 +1,46 @@
+//! Functions that read records.
+
+use circuit::{Expr, Failure, Function, Operator, Part, Pure, Value};
+use surrealdb_expr::expr::Kind;
+
+use super::{cast, native};
+
+/// A record id, and nothing else.
+#[derive(Clone, Copy, Debug)]
+struct Link;
+
+/// A function that reads a record, in terms of reading its fields.
+pub(crate) fn of_records(name: &str, arguments: &[Expr]) -> Option<Expr> {
+    let [argument] = arguments else { return None };
+    match name {
+        "record::exists" => {
+            let link = Expr::call(Function::new(Link), [argument.clone()]);
+            let record = Expr::Walk(Box::new(link), [Part::All].into());
+            Some(Expr::call(native("type::is_object")?.function(), [record]))
+        }
+        // An edge is a record with links at both of its ends.
+        "record::is_edge" => {
+            let link = Expr::call(cast(&Kind::Record(Vec::new())), [argument.clone()]);
+            let is_link = native("type::is_record")?.function();
+            let end = |name: &str| {
+                let end = Expr::Walk(Box::new(link.clone()), [Part::Field(name.into())].into());
+                Expr::call(is_link.clone(), [end])
+            };
+            Some(Expr::binary(Operator::And, end("in"), end("out")))
+        }
+        _ => None,
+    }
+}
+
+impl Pure for Link {
+    fn name(&self) -> &str {
+        "a record id"
+    }
+
+    fn call(&self, arguments: &[Value]) -> Result<Value, Failure> {
+        match arguments.first() {
+            Some(id @ Value::RecordId(_)) => Ok(id.clone()),
+            _ => Err(Failure::new("this is not a record id")),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What queries answer, carried out by the reference interpreter. The answers are SurrealDB's, of which the quirks are
+//! taken from its sources or were measured.
+
+#[path = "../../circuit/tests/support/interpreter.rs"]
+mod interpreter;
+#[path = "common/well_formed.rs"]
+mod well_formed;
+
+use circuit::{Failure, Object, Value};
+use interpreter::{Interpreter, Records};
+use query::{SurrealLibrary, compile, parse_value};
+
+fn value(text: &str) -> Value {
+    parse_value(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn object(text: &str) -> Object {
+    match value(text) {
+        Value::Object(object) => (*object).clone(),
+        other => panic!("{other:?} is no object"),
+    }
+}
+
+/// The given records, each with its id.
+fn records(rows: &[&str]) -> Records {
+    let mut records = Records::default();
+    for row in rows {
+        let content = object(row);
+        match content.get("id") {
+            Some(Value::RecordId(id)) => records.set(&id.clone(), Some(content)),
+            other => panic!("{row} has the id {other:?}"),
+        }
+    }
+    records
+}
+
+fn try_answer(records: &Records, text: &str, parameters: &str) -> Result<Value, Failure> {
+    let query = compile(text, &object(parameters)).unwrap_or_else(|error| panic!("{text}: {error}"));
+    well_formed::assert_well_formed(&query.plan);
+    Interpreter { records, library: &SurrealLibrary }.answer(&query.plan)
+}
+
+#[track_caller]
+fn assert_answer(records: &Records, text: &str, expected: &str) {
+    let answer = try_answer(records, text, "{ one: 1, two: 2, ids: [t:3, t:1], me: u:1 }");
+    let answer = answer.unwrap_or_else(|Failure(message)| panic!("{text}: {message}"));
+    assert_eq!(answer, value(expected), "{text}");
+}
+
+/// Threads with authors, and comments on them.
+fn forum() -> Records {
+    records(&[
+        "{ id: u:1, name: 'Ada', org: o:1, active: true }",
+        "{ id: u:2, name: 'Bob', org: o:2, active: false }",
+        "{ id: o:1, name: 'Acme' }",
+        "{ id: o:2, name: 'Globex' }",
+        "{ id: t:1, title: 'one', author: u:1, tags: ['x', 'y'], n: 3 }",
+        "{ id: t:2, title: 'two', author: u:2, tags: [], n: 1 }",
+        "{ id: t:3, title: 'three', author: u:1, tags: ['y'], n: 2 }",
+        "{ id: c:1, thread: t:1, by: u:2, at: 5 }",
+        "{ id: c:2, thread: t:1, by: u:1, at: 4 }",
+        "{ id: c:3, thread: t:3, by: u:1, at: 6 }",
+    ])
+}
+
+#[test]
+fn sources() {
+    let forum = forum();
+    for (source, expected) in [
+        ("t", "[t:1, t:2, t:3]"),
+        ("t:2", "[t:2]"),
+        ("t:9", "[]"),
+        ("t:2..", "[t:2, t:3]"),
+        ("t:1..=2", "[t:1, t:2]"),
+        ("t:1>..3", "[t:2]"),
+        ("[t:3, t:1]", "[t:3, t:1]"),
+        ("[t:1, t:3, t:9]", "[t:1, t:3]"),
+        ("$ids", "[t:3, t:1]"),
+        ("u, o", "[u:1, u:2, o:1, o:2]"),
+        ("t:2, u, t:1", "[t:2, u:1, u:2, t:1]"),
+        ("(SELECT * FROM t ORDER BY n LIMIT 2)", "[t:2, t:3]"),
+        ("(SELECT id FROM t WHERE n > 1), u:2", "[t:1, t:3, u:2]"),
+        ("[]", "[]"),
+    ] {
+        assert_answer(&forum, &format!("SELECT VALUE id FROM {source}"), expected);
+    }
+}
+
+#[test]
+fn conditions() {
+    let forum = forum();
+    for (condition, expected) in [
+        ("n >= $two", "[t:1, t:3]"),
+        ("author.name = 'Ada'", "[t:1, t:3]"),
+        ("author.org.name = 'Globex'", "[t:2]"),
+        ("author.org = $me.org", "[t:1, t:3]"),
+        ("tags CONTAINS 'y' AND n < 3", "[t:3]"),
+        ("n + $one = 3", "[t:3]"),
+        ("author IN (SELECT VALUE id FROM u WHERE active)", "[t:1, t:3]"),
+        ("author NOT IN (SELECT VALUE id FROM u WHERE active)", "[t:2]"),
+        ("(SELECT VALUE thread FROM c) CONTAINS id", "[t:1, t:3]"),
+        ("id IN (SELECT VALUE thread FROM c WHERE by != $parent.author)", "[t:1]"),
+        ("(SELECT * FROM c WHERE thread = $parent.id) = []", "[t:2]"),
+        ("(SELECT VALUE at FROM c WHERE thread = $parent.id ORDER BY at)[0] = 4", "[t:1]"),
+        ("(SELECT VALUE name FROM ONLY u:1) = author.name", "[t:1, t:3]"),
+        ("[1, n] = [1, 2]", "[t:3]"),
+        ("tags[WHERE $this = 'x'] != []", "[t:1]"),
+        ("true", "[t:1, t:2, t:3]"),
+        ("NONE", "[]"),
+    ] {
+        assert_answer(&forum, &format!("SELECT VALUE id FROM t WHERE {condition}"), expected);
+    }
+}
+
+#[test]
+fn order_and_window() {
+    let forum = forum();
+    for (clauses, expected) in [
+        ("ORDER BY n", "[t:2, t:3, t:1]"),
+        ("ORDER BY author DESC, n", "[t:2, t:3, t:1]"),
+        ("ORDER BY author.name DESC", "[t:1, t:2, t:3]"),
+        ("ORDER BY n LIMIT 1", "[t:2]"),
+        ("ORDER BY n START 1", "[t:3, t:1]"),
+        ("ORDER BY n DESC LIMIT 1 START 1", "[t:3]"),
+        ("LIMIT $two", "[t:1, t:2]"),
+        ("START $two LIMIT 5", "[t:3]"),
+        ("LIMIT 0", "[]"),
+    ] {
+        assert_answer(&forum, &format!("SELECT VALUE id FROM t {clauses}"), expected);
+    }
+    assert_answer(&forum, "SELECT id, author.name AS by FROM t ORDER BY by DESC LIMIT 1", "[{ id: t:2, by: 'Bob' }]");
+    let text = "SELECT id, (SELECT VALUE at FROM c WHERE thread = $parent.id ORDER BY at)[0] AS first
+        FROM t ORDER BY first DESC";
+    let expected = "[{ id: t:3, first: 6 }, { id: t:1, first: 4 }, { id: t:2, first: NONE }]";
+    assert_answer(&forum, text, expected);
+}
+
+#[test]
+fn subqueries_in_projections() {
+    let forum = forum();
+    assert_answer(
+        &forum,
+        "SELECT title, (SELECT VALUE id FROM c WHERE thread = $parent.id ORDER BY at) AS cs FROM t WHERE n > 1",
+        "[{ title: 'one', cs: [c:2, c:1] }, { title: 'three', cs: [c:3] }]",
+    );
+    assert_answer(
+        &forum,
+        "SELECT name, (SELECT title, (SELECT VALUE by.name FROM c WHERE thread = $parent.id AND at > $two) AS who
+            FROM t WHERE author = $parent.id AND n > $one) AS ts FROM u",
+        "[{ name: 'Ada', ts: [{ title: 'one', who: ['Bob', 'Ada'] }, { title: 'three', who: ['Ada'] }] },
+          { name: 'Bob', ts: [] }]",
+    );
+    assert_answer(
+        &forum,
+        "SELECT VALUE [title, (SELECT VALUE $parent.n + at FROM c WHERE thread = $parent.id)[0]] FROM t:1",
+        "[['one', 8]]",
+    );
+    assert_answer(&forum, "SELECT (SELECT VALUE name FROM ONLY o:1) AS o FROM ONLY t:1", "{ o: 'Acme' }");
+    assert_answer(
+        &forum,
+        "SELECT (SELECT count() FROM (SELECT * FROM c WHERE thread = $parent.id) GROUP ALL)[0].count AS n FROM t",
+        "[{ n: 2 }, { n: 0 }, { n: 1 }]",
+    );
+}
+
+#[test]
+fn only() {
+    let forum = forum();
+    assert_answer(&forum, "SELECT VALUE title FROM ONLY t:1", "'one'");
+    assert_answer(&forum, "SELECT VALUE title FROM ONLY t:9", "NONE");
+    assert_answer(&forum, "SELECT VALUE title FROM ONLY t ORDER BY n LIMIT 1", "'two'");
+    assert!(try_answer(&forum, "SELECT * FROM ONLY t", "{}").is_err());
+    assert!(try_answer(&forum, "SELECT * FROM ONLY [t:9]", "{}").is_err());
+}
+
+#[test]
+fn split() {
+    let forum = forum();
+    assert_answer(
+        &forum,
+        "SELECT id, tags FROM t SPLIT tags",
+        "[{ id: t:1, tags: 'x' }, { id: t:1, tags: 'y' }, { id: t:2, tags: [] }, { id: t:3, tags: 'y' }]",
+    );
+    assert_answer(
+        &forum,
+        "SELECT tags, n FROM t SPLIT tags ORDER BY tags, n LIMIT 2",
+        "[{ tags: 'x', n: 3 }, { tags: 'y', n: 2 }]",
+    );
+}
+
+#[test]
+fn groups() {
+    let forum = forum();
+    let cases = [
+        ("author, count() AS n FROM t GROUP BY author", "[{ author: u:1, n: 2 }, { author: u:2, n: 1 }]"),
+        ("author, n FROM t GROUP BY author", "[{ author: u:1, n: [3, 2] }, { author: u:2, n: [1] }]"),
+        ("count() FROM t WHERE n > 1 GROUP ALL", "[{ count: 2 }]"),
+        ("count() FROM t WHERE n > 9 GROUP ALL", "[{ count: 0 }]"),
+        ("math::sum(n) * 10 + count() AS x FROM t GROUP ALL", "[{ x: 63 }]"),
+        ("author.name AS name, count() FROM t GROUP BY name ORDER BY name DESC LIMIT 1", "[{ name: 'Bob', count: 1 }]"),
+        (
+            "author.org.name AS org.name, count() AS n FROM t GROUP BY org.name",
+            "[{ org: { name: 'Acme' }, n: 2 }, { org: { name: 'Globex' }, n: 1 }]",
+        ),
+        (
+            "author, count() AS n FROM t GROUP BY author ORDER BY author.name DESC",
+            "[{ author: u:2, n: 1 }, { author: u:1, n: 2 }]",
+        ),
+        ("author, count() AS n OMIT n FROM t GROUP BY author", "[{ author: u:1 }, { author: u:2 }]"),
+        ("VALUE author FROM t GROUP BY author", "[u:1, u:2]"),
+        ("VALUE author.name AS name FROM t GROUP BY name", "['Ada', 'Bob']"),
+        ("VALUE count() FROM t GROUP ALL", "[{ count: 3 }]"),
+        ("count() FROM t GROUP ALL LIMIT 0", "[{ count: 3 }]"),
+        // What has no value does not keep a row out of its group.
+        ("count() AS n, n * title AS l FROM t GROUP ALL", "[{ n: 3, l: [NONE, NONE, NONE] }]"),
+        (
+            "tags, count() AS n FROM (SELECT * FROM t SPLIT tags) GROUP BY tags",
+            "[{ tags: 'x', n: 1 }, { tags: 'y', n: 2 }, { tags: [], n: 1 }]",
+        ),
+        // A GROUP BY of a value without fields is DISTINCT.
+        (
+            "author FROM t GROUP BY author FETCH author",
+            "[{ author: { id: u:1, name: 'Ada', org: o:1, active: true } },
+              { author: { id: u:2, name: 'Bob', org: o:2, active: false } }]",
+        ),
+    ];
+    for (query, expected) in cases {
+        assert_answer(&forum, &format!("SELECT {query}"), expected);
+    }
+}
+
+#[test]
+fn fetched_links_are_records() {
+    let forum = forum();
+    let (ada, acme) = ("{ id: u:1, name: 'Ada', org: o:1, active: true }", "{ id: o:1, name: 'Acme' }");
+    let ada_of_acme = ada.replace("o:1", acme);
+    let cases = [
+        ("SELECT author FROM t:3 FETCH author", format!("[{{ author: {ada} }}]")),
+        ("SELECT author FROM t:3 FETCH author.org", format!("[{{ author: {ada_of_acme} }}]")),
+        ("SELECT author FROM t:3 FETCH author, author.org", format!("[{{ author: {ada_of_acme} }}]")),
+        ("SELECT [author, n, u:9] AS l FROM t:3 FETCH l", format!("[{{ l: [{ada}, 2, NONE] }}]")),
+        ("SELECT [author, u:9] AS l FROM t:3 FETCH l[0]", format!("[{{ l: [{ada}, u:9] }}]")),
+        ("SELECT [u:9, author] AS l FROM t:3 FETCH l[$]", format!("[{{ l: [u:9, {ada}] }}]")),
+        ("SELECT [{ a: author }, 1] AS l FROM t:3 FETCH l.a", format!("[{{ l: [{{ a: {ada} }}, 1] }}]")),
+        ("SELECT { a: author, b: 1 } AS l FROM t:3 FETCH l.*", format!("[{{ l: {{ a: {ada}, b: 1 }} }}]")),
+        ("SELECT VALUE author FROM t:3 FETCH org", format!("[{ada_of_acme}]")),
+        ("SELECT author FROM t:3 FETCH nothing, author.nothing", format!("[{{ author: {ada} }}]")),
+        ("SELECT author FROM ONLY t:3 FETCH author", format!("{{ author: {ada} }}")),
+    ];
+    for (text, expected) in cases {
+        assert_answer(&forum, text, &expected);
+    }
+}
+
+#[test]
+fn omitted_fields_are_gone() {
+    let row = "{ id: r:1, a: 1, b: { c: 2, d: { e: 3, f: 4 } }, l: [{ x: 1, y: 2 }, { x: 3 }] }";
+    let rows = records(&[row]);
+    let cases = [
+        ("* OMIT a, l, b", "{ id: r:1 }"),
+        ("* OMIT b.d, l", "{ id: r:1, a: 1, b: { c: 2 } }"),
+        ("* OMIT b.d.e, l, a", "{ id: r:1, b: { c: 2, d: { f: 4 } } }"),
+        ("* OMIT b.{ c, d.{ e } }, l, a", "{ id: r:1, b: { d: { f: 4 } } }"),
+        ("* OMIT b.*, l, a", "{ id: r:1, b: {} }"),
+        ("* OMIT l.*.x, b", "{ id: r:1, a: 1, l: [{ y: 2 }, {}] }"),
+        ("* OMIT l[0], b", "{ id: r:1, a: 1, l: [NONE, { x: 3 }] }"),
+        ("* OMIT l[0].x, b", "{ id: r:1, a: 1, l: [{ y: 2 }, { x: 3 }] }"),
+        // Arrays are not looked into by themselves.
+        ("* OMIT l.x, b, a, l.*.*", "{ id: r:1, l: [{}, {}] }"),
+        ("* OMIT nothing, a.nothing, l, b", "{ id: r:1, a: 1 }"),
+        ("a, a AS x OMIT a", "{ x: 1 }"),
+        ("VALUE b OMIT b.d", "{ c: 2 }"),
+    ];
+    for (fields, expected) in cases {
+        assert_answer(&rows, &format!("SELECT {fields} FROM r"), &format!("[{expected}]"));
+    }
+}
+
+const ROW: &str = "{ id: r:1, a: 1, b: { c: 2, d: 3 }, tags: ['x', 'y'], items: [{ n: 1 }, { n: 2 }], author: u:1 }";
+
+#[test]
+fn projections_shape_rows_as_surrealdb_does() {
+    let rows = records(&[ROW, "{ id: u:1, name: 'Ada' }"]);
+    let cases = [
+        ("a", "{ a: 1 }"),
+        ("a, missing", "{ a: 1, missing: NONE }"),
+        ("a AS x", "{ x: 1 }"),
+        ("b.c", "{ b: { c: 2 } }"),
+        ("b.c, b.d", "{ b: { c: 2, d: 3 } }"),
+        ("b.c AS x", "{ x: 2 }"),
+        ("a AS x.y", "{ x: { y: 1 } }"),
+        ("a AS `x.y`", "{ `x.y`: 1 }"),
+        ("tags[0]", "{ tags: 'x' }"),
+        ("tags[$] AS last", "{ last: 'y' }"),
+        ("items.n", "{ items: { n: [1, 2] } }"),
+        ("author.name", "{ author: { name: 'Ada' } }"),
+        ("author.name AS name", "{ name: 'Ada' }"),
+        ("a, a AS x, b.c AS y", "{ a: 1, x: 1, y: 2 }"),
+        ("a + 1", "{ `a + 1`: 2 }"),
+        ("a + $one AS x", "{ x: 2 }"),
+        ("$one, 1, 'x'", "{ one: 1, `1`: 1, `'x'`: 'x' }"),
+        ("[a, b.c] AS l, { x: a }", "{ l: [1, 2], `{ x: a }`: { x: 1 } }"),
+        ("VALUE a", "1"),
+        ("VALUE { x: a, y: author.name }", "{ x: 1, y: 'Ada' }"),
+        ("a AS x, b.c AS x", "{ x: 2 }"),
+        ("b AS x, a AS x.y", "{ x: { c: 2, d: 3, y: 1 } }"),
+        ("items AS x, a AS x.n", "{ x: [{ n: 1 }, { n: 1 }] }"),
+    ];
+    for (fields, expected) in cases {
+        assert_answer(&rows, &format!("SELECT {fields} FROM r"), &format!("[{expected}]"));
+    }
+}
+
+#[test]
+fn a_star_keeps_the_row_around_the_other_fields() {
+    let rows = records(&["{ id: r:1, a: 1, b: { c: 2 } }"]);
+    let cases = [
+        ("*", "{ id: r:1, a: 1, b: { c: 2 } }"),
+        ("*, a", "{ id: r:1, a: 1, b: { c: 2 } }"),
+        ("*, missing", "{ id: r:1, a: 1, b: { c: 2 }, missing: NONE }"),
+        ("*, b.c AS x", "{ id: r:1, a: 1, b: { c: 2 }, x: 2 }"),
+        ("b.c, *", "{ id: r:1, a: 1, b: { c: 2 } }"),
+        // SurrealDB moves a field that is renamed beside `*`, and copies it if any field of the list is nested.
+        ("*, a AS x", "{ id: r:1, b: { c: 2 }, x: 1 }"),
+        ("*, a AS x, a", "{ id: r:1, b: { c: 2 }, x: 1, a: NONE }"),
+        ("*, a AS x, a AS y", "{ id: r:1, b: { c: 2 }, x: 1, y: NONE }"),
+        ("*, b.c AS x, a AS y", "{ id: r:1, b: { c: 2 }, x: 2, y: 1 }"),
+        ("*, b.c AS a, a AS y", "{ id: r:1, b: { c: 2 }, y: 2 }"),
+        ("*, a AS y, b.c AS a", "{ id: r:1, a: 2, b: { c: 2 }, y: 1 }"),
+        ("*, a AS n, b.c AS n", "{ id: r:1, b: { c: 2 }, n: 1 }"),
+        ("*, a AS x, a AS n.m", "{ id: r:1, a: 1, b: { c: 2 }, x: 1, n: { m: 1 } }"),
+        ("*, a + 1 AS x, a AS y", "{ id: r:1, b: { c: 2 }, x: 2, y: 1 }"),
+        ("*, a + 1 AS b", "{ id: r:1, a: 1, b: 2 }"),
+        // The second one finds nothing where the first one was.
+        ("*, a AS y, b.c AS a, b.c AS a", "{ id: r:1, a: NONE, b: { c: 2 }, y: 1 }"),
+    ];
+    for (fields, expected) in cases {
+        assert_answer(&rows, &format!("SELECT {fields} FROM r"), &format!("[{expected}]"));
+    }
+    // It copies also where it reads a single record and nothing else, and where it omits something inside of a field.
+    assert_answer(&rows, "SELECT *, a AS x FROM r:1", "[{ id: r:1, a: 1, b: { c: 2 }, x: 1 }]");
+    assert_answer(&rows, "SELECT *, a AS x OMIT b.c FROM r", "[{ id: r:1, a: 1, b: {}, x: 1 }]");
+    assert_answer(&rows, "SELECT *, a AS x OMIT b FROM r", "[{ id: r:1, x: 1 }]");
+}

@@ -1,0 +1,153 @@
+//! How views come to the engine, and leave it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
+use database::{RowId, as_stored};
+use protocol::{Format, ViewKey};
+use tokio::sync::oneshot;
+
+use crate::command::{Done, Edges, Initial, Left, Order};
+use crate::engine::{Closed, Engine};
+use crate::note::note;
+use crate::path::Path;
+use crate::showing::{Own, Showing, Stored, content_hash};
+use crate::view::{Registered, View};
+
+impl Engine {
+    /// Registers a view, or takes the place of the one that has its key. Of what is stored of that one only what differs
+    /// is written.
+    pub(crate) fn register(
+        &mut self,
+        mut view: View,
+        plan: Plan,
+        reply: oneshot::Sender<Initial>,
+    ) -> Result<(), Closed> {
+        self.generation += 1;
+        view.generation = self.generation;
+        let view = Arc::new(view);
+        let mut showing = Showing::new(&plan, view.format());
+        // The result is registered before the former one is given up, so that what both need is kept.
+        let (result, watch) = self.attach(&plan, &showing, &view);
+        let mut edges = Edges::default();
+        let stored = match self.views.remove(view.key()) {
+            Some(former) => self.replace(former, &view, &mut edges),
+            None => {
+                // Something may be there all the same, from a view that could not be removed or restored.
+                edges.clears.push(view.clone());
+                Stored::default()
+            }
+        };
+        let mut rows = self.circuit.shown(result, &plan.output);
+        edges.push(&view, showing.begin(&mut rows, stored));
+        let note = self.insert(&view, plan.clone(), result, watch, showing, &mut edges);
+        let (done, written) = oneshot::channel();
+        self.order(Order::Register { view: view.clone(), edges, done })?;
+        if reply.send(Initial { view: view.clone(), plan, rows, note, written }).is_err() {
+            // The client has gone away without an answer. It can't know that there is a view, so there is none.
+            self.unregister(view.key())?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a view with what the database holds of it, and orders only what differs.
+    pub(crate) fn restore(&mut self, view: View, plan: Plan, left: Left) -> Result<(), Closed> {
+        let view = Arc::new(view);
+        let mut showing = Showing::new(&plan, view.format());
+        let (result, watch) = self.attach(&plan, &showing, &view);
+        let mut edges = Edges::default();
+        let mut stored = stored(&view, left);
+        if view.format() != Format::Streaming && !stored.edges.is_empty() {
+            // The format was changed, and the process ended before the edges of the former one were removed.
+            edges.clears.push(view.clone());
+            stored = stored.removed();
+        }
+        let mut rows = match showing.has_contents() {
+            true => self.circuit.shown(result, &plan.output),
+            false => self.circuit.listing(result).into_iter().map(without_value).collect(),
+        };
+        edges.push(&view, showing.begin(&mut rows, stored));
+        self.insert(&view, plan, result, watch, showing, &mut edges);
+        self.order(Order::Edges(edges))
+    }
+
+    pub(crate) fn unregister(&mut self, key: &ViewKey) -> Result<Option<Done>, Closed> {
+        let Some(registered) = self.views.remove(key) else { return Ok(None) };
+        self.detach(&registered);
+        let (done, removed) = oneshot::channel();
+        self.order(Order::Unregister { view: registered.view, done })?;
+        Ok(Some(removed))
+    }
+
+    /// Puts a plan to work for a view. It is watched where the view shows more than ids and versions.
+    fn attach(&mut self, plan: &Plan, showing: &Showing, view: &View) -> (ResultId, Option<WatchId>) {
+        if view.format() == Format::Streaming && !showing.has_contents() {
+            return (self.circuit.register(plan), None);
+        }
+        let (result, watch) = self.watches.acquire(&mut self.circuit, plan);
+        (result, Some(watch))
+    }
+
+    fn detach(&mut self, registered: &Registered) {
+        match registered.watch {
+            None => self.circuit.unregister(registered.result),
+            Some(_) => self.watches.release(&mut self.circuit, &registered.plan),
+        }
+    }
+
+    /// Gives up a view whose place another one takes. Answers what is stored of it and may stay.
+    fn replace(&mut self, former: Registered, view: &View, edges: &mut Edges) -> Stored {
+        let may_stay = former.view.is_stored_as(view) && !former.is_damaged;
+        let rows = self.circuit.listing(former.result);
+        self.detach(&former);
+        let stored = former.showing.stored(&rows);
+        if may_stay {
+            return stored;
+        }
+        edges.clears.push(former.view);
+        stored.removed()
+    }
+
+    fn insert(
+        &mut self,
+        view: &Arc<View>,
+        plan: Plan,
+        result: ResultId,
+        watch: Option<WatchId>,
+        showing: Showing,
+        edges: &mut Edges,
+    ) -> crate::edge_buffer::Note {
+        let view = view.clone();
+        let mut registered = Registered { view, plan, result, watch, showing, noted: None, is_damaged: false };
+        let note = note(&self.circuit, &registered);
+        registered.noted = note.hash;
+        edges.note(&registered.view, note.clone());
+        self.views.insert(registered);
+        note
+    }
+}
+
+/// What the database holds of a view, by what it stands for.
+fn stored(view: &View, left: Left) -> Stored {
+    let edges = left.edges.iter().map(|(edge, version)| (Path::of_edge(edge, view.row_table()), *version)).collect();
+    let mut own = HashMap::new();
+    for (id, version, content) in left.rows {
+        match RowId::parse(&id, &view.edge_table) {
+            Some(row) => {
+                let hash = content_hash(&as_stored(&content));
+                own.insert(Path::of_row(&row, view.row_table()), Own { version, hash });
+            }
+            None => tracing::warn!(view = %view.key(), ?id, "this is no row record of ours"),
+        }
+    }
+    let clock = own.values().map(|own| own.version).max().unwrap_or_default();
+    Stored { edges, own, clock }
+}
+
+/// A row whose value nobody asks for.
+fn without_value(row: RowChange) -> Shown {
+    let nested = row.nested.into_iter();
+    let nested = nested.map(|nested| (nested.child, nested.changes.into_iter().map(without_value).collect()));
+    Shown { id: row.id, version: row.version, value: Ok(Value::None), nested: nested.collect() }
+}
