@@ -1,0 +1,112 @@
+//! What was wrong once, or easily could be: it stays right.
+
+use crate::arena::Arena;
+use crate::compare::Sequence;
+use crate::schema::SCHEMA;
+use crate::subject::Engine;
+use crate::tree::Text;
+use crate::trial::{Trial, Watch, play};
+
+/// A query and writes, as the shrinker prints them.
+struct Case {
+    /// Requests; the engine learns of those of a batch at once.
+    batches: &'static [&'static [&'static str]],
+    /// The batch before which the query is registered.
+    since: usize,
+    /// The batch before which it is unregistered, and registered again.
+    renewed: Option<usize>,
+    surql: &'static str,
+    params: &'static str,
+    /// Further views, with their parameters.
+    others: &'static [(&'static str, &'static str)],
+}
+
+const CASES: &[Case] = &[
+    // The condition looks at a linked record, which changes without the row.
+    Case {
+        batches: &[
+            &["CREATE thread:1 SET author = user:1"],
+            &["CREATE user:1 SET status = 'open'"],
+            &["UPDATE user:1 SET status = 'closed'"],
+            &["UPDATE user:1 SET status = 'open'; DELETE user:1"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * FROM thread WHERE author.status = 'open'",
+        params: "{}",
+        others: &[],
+    },
+    // Rows that are derived again under their ids have not left.
+    Case {
+        batches: &[&["UPSERT user:3 CONTENT {}"], &["UPSERT org:2 CONTENT {}"], &["UPSERT org:0 CONTENT {}"]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT org FROM user WHERE !(org IN (SELECT VALUE id FROM org WHERE lead < user:4)) GROUP BY org",
+        params: "{}",
+        others: &[],
+    },
+    // Rows of several sources are grouped in the order of the sources.
+    Case {
+        batches: &[&["UPSERT thread:6 CONTENT { other: 1 }"], &["UPSERT user:0 CONTENT {}"]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT other FROM thread, user GROUP ALL",
+        params: "{}",
+        others: &[],
+    },
+    // A row that leaves a window pulls the next one in, and one that moves within it only changes places.
+    Case {
+        batches: &[
+            &[
+                "CREATE thread:1 SET priority = 1",
+                "CREATE thread:2 SET priority = 2",
+                "CREATE thread:3 SET priority = 3",
+            ],
+            &["UPDATE thread:1 SET priority = 2.5"],
+            &["DELETE thread:2"],
+            &["BEGIN; UPDATE thread SET priority = 0; DELETE thread:1; COMMIT"],
+        ],
+        since: 1,
+        renewed: None,
+        surql: "SELECT * FROM thread ORDER BY priority LIMIT $p0 START 1",
+        params: "{ p0: 1 }",
+        others: &[("SELECT * FROM thread ORDER BY priority LIMIT 2", "{}")],
+    },
+    // Two records whose ids are equal, and not the same.
+    Case {
+        batches: &[
+            &["CREATE thread:['a', 1] SET flag = true", "CREATE thread:['a', 1f] SET flag = false"],
+            &["UPDATE thread SET flag = !flag"],
+            &["DELETE thread:['a', 1]"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * FROM thread WHERE flag",
+        params: "{}",
+        others: &[],
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_wrong_once_stays_right() {
+    let arena = Arena::open().await;
+    for case in CASES {
+        let watch = |surql: &str, params: &str, since, renewed| Watch {
+            text: Text { surql: surql.to_owned(), params: params.to_owned() },
+            sequence: Sequence::Exact,
+            since,
+            renewed,
+        };
+        let mut views = vec![watch(case.surql, case.params, case.since, case.renewed)];
+        views.extend(case.others.iter().map(|(surql, params)| watch(surql, params, 0, None)));
+        let batches = case.batches.iter().map(|batch| batch.iter().map(ToString::to_string).collect()).collect();
+        let trial = Trial { schema: SCHEMA.to_owned(), batches, views };
+        for (watch, outcome) in trial.views.iter().zip(play(&arena, Box::new(Engine::new()), &trial).await) {
+            assert!(outcome.refusal.is_none(), "{:?}: {:?}", watch.text, outcome.refusal);
+            if let Some(mismatch) = &outcome.mismatch {
+                panic!("{:?} {mismatch}", watch.text);
+            }
+            assert!(outcome.agreed > 0, "{:?}: {:?}", watch.text, outcome.error);
+        }
+    }
+}
