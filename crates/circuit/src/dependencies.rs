@@ -61,14 +61,36 @@ impl Dependencies {
     }
 
     /// Adds an owner with what it read. O(reads).
-    pub(crate) fn add(&mut self, dependent: Dependent, reads: Vec<Read>, results: Vec<u32>) -> u32 {
+    fn add(&mut self, dependent: Dependent, reads: Vec<Read>, results: Vec<u32>) -> u32 {
         let owner = self.owners.insert(Owner { dependent, reads: Box::default(), results: Box::default() });
         self.set(owner, reads, results);
         owner
     }
 
+    /// Makes what a computation read now known: adds an owner, changes it, or removes it, as it takes. O(reads).
+    pub(crate) fn renew(
+        &mut self,
+        owner: Option<u32>,
+        dependent: Dependent,
+        reads: Vec<Read>,
+        results: Vec<u32>,
+    ) -> Option<u32> {
+        match (owner, reads.is_empty() && results.is_empty()) {
+            (Some(owner), true) => {
+                self.remove(owner);
+                None
+            }
+            (Some(owner), false) => {
+                self.set(owner, reads, results);
+                Some(owner)
+            }
+            (None, true) => None,
+            (None, false) => Some(self.add(dependent, reads, results)),
+        }
+    }
+
     /// Replaces what an owner reads. O(reads).
-    pub(crate) fn set(&mut self, number: u32, reads: Vec<Read>, mut results: Vec<u32>) {
+    fn set(&mut self, number: u32, reads: Vec<Read>, mut results: Vec<u32>) {
         self.detach(number);
         let mut distinct: Vec<Read> = Vec::with_capacity(reads.len());
         for read in reads {

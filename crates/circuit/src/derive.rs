@@ -6,12 +6,12 @@ use crate::consumer::Target;
 use crate::dependencies::Read;
 use crate::digest::ResultId;
 use crate::expr::Failure;
-use crate::operator::{Derived, Operator, OperatorKey, RelationKey, row_of};
+use crate::operator::{Derived, Operator, OperatorKey, RelationKey};
 use crate::plan::{OrderKey, Plan, Shape};
 use crate::progress::Progress;
 use crate::register::Outer;
 use crate::shrink::Shrink;
-use crate::table::{Table, TableId};
+use crate::table::{Row, Table, TableId};
 use crate::virtual_column::{Definition, VirtualColumn};
 
 impl Circuit {
@@ -138,8 +138,7 @@ impl Circuit {
     pub(crate) fn finish_operator(&mut self, number: u32, progress: &mut Progress) {
         let library = self.library.clone();
         let Some(operator) = self.operators.get_mut(number) else { return };
-        let table = self.store.get(operator.relation);
-        let derived = operator.finish(number, &*library, |row| table?.row(row));
+        let derived = operator.finish(number, &*library);
         self.derive(number, derived, progress);
     }
 
@@ -159,7 +158,7 @@ impl Circuit {
                     if let (Some(row), None) = (row, kept) {
                         remove(table, relation, row, progress);
                     }
-                    let fresh = row_of(id, version, content);
+                    let fresh = Row { id, version, content };
                     let number_of_row = match kept {
                         Some(row) => {
                             let virtuals = table.virtuals_of(row).to_vec();

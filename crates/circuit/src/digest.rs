@@ -73,7 +73,7 @@ pub(crate) fn content_version(content: &Object) -> u64 {
 
 /// Collects what is fed to it, in little-endian order on every machine.
 #[derive(Default)]
-struct Bytes(SmallVec<[u8; 64]>);
+pub(crate) struct Bytes(pub(crate) SmallVec<[u8; 64]>);
 
 impl Hasher for Bytes {
     fn write(&mut self, bytes: &[u8]) {

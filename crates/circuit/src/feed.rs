@@ -73,18 +73,8 @@ impl Circuit {
             return;
         }
         let dependent = Dependent::Output { consumer: number, row: row.row };
-        let owner = match (former.owner, reads.is_empty() || !row.is_shown) {
-            (Some(owner), true) => {
-                self.dependencies.remove(owner);
-                None
-            }
-            (Some(owner), false) => {
-                self.dependencies.set(owner, reads, Vec::new());
-                Some(owner)
-            }
-            (None, true) => None,
-            (None, false) => Some(self.dependencies.add(dependent, reads, Vec::new())),
-        };
+        // Of a row that is not shown nothing has been read.
+        let owner = self.dependencies.renew(former.owner, dependent, reads, Vec::new());
         if row.is_shown {
             let value = new.filter(|_| consumer.target != Target::Watch).map(|new| new.value.clone());
             consumer.rows.insert(row.row, Told { value, owner });

@@ -21,18 +21,7 @@ impl Circuit {
         results: Vec<ResultId>,
     ) -> Held {
         let numbers = results.iter().map(|result| result.0).collect();
-        let owner = match (former.owner, reads.is_empty() && results.is_empty()) {
-            (Some(owner), true) => {
-                self.dependencies.remove(owner);
-                None
-            }
-            (Some(owner), false) => {
-                self.dependencies.set(owner, reads, numbers);
-                Some(owner)
-            }
-            (None, true) => None,
-            (None, false) => Some(self.dependencies.add(dependent, reads, numbers)),
-        };
+        let owner = self.dependencies.renew(former.owner, dependent, reads, numbers);
         // What is needed as before has been counted again, so nothing that is still needed goes.
         former.results.into_iter().for_each(|result| self.release_result(result));
         Held { owner, results }

@@ -89,7 +89,7 @@ pub use output::{FetchStep, Field, Fields, Named, OmitField, OmitStep, Only, Out
 pub use pace::{Frequency, Pacer};
 pub use path::{Path, Step as PathStep};
 pub use plan::{Aggregate, Child, Grouping, OrderKey, Plan, Shape, Slot, Slots, Source, Template, Window};
-pub use reader::{Direction, Reader};
+pub use reader::{Direction, NoRecords, Reader};
 pub use restore::RestoreError;
 pub use save::SaveError;
 pub use shown::Shown;

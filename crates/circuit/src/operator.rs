@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::plan::{OrderKey, Shape};
 use crate::scan_key::ScanKey;
 use crate::shrink::Shrink;
-use crate::table::{Row, TableId, Virtuals};
+use crate::table::{TableId, Virtuals};
 use crate::value::{Key, Object, RecordId, Value};
 
 /// The virtual column of a derived relation that holds the number of the operator.
@@ -170,13 +170,8 @@ impl Operator {
         }
     }
 
-    /// The derived rows of the groups that have changed. `known` tells what a row was. O(changed groups).
-    pub(crate) fn finish<'a>(
-        &mut self,
-        number: u32,
-        library: &dyn Library,
-        known: impl Fn(u32) -> Option<&'a Row>,
-    ) -> Vec<Derived> {
+    /// The derived rows of the groups that have changed. O(changed groups).
+    pub(crate) fn finish(&mut self, number: u32, library: &dyn Library) -> Vec<Derived> {
         let Rows::Groups { groups, rows } = &mut self.rows else { return Vec::new() };
         let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
         let mut derived = Vec::new();
@@ -191,17 +186,11 @@ impl Operator {
             match (shown, row) {
                 (Some((keys, shown)), row) => {
                     let content = content_of(&shown);
-                    let id = Arc::new(RecordId::new("", Key::Array(keys.clone().into())));
-                    // Equal keys have several forms, as 1 and 1.0. A group that shows another one is another row.
-                    let kept = row.filter(|row| known(*row).is_some_and(|known| known.id.is_same_record(&id)));
-                    if let (Some(row), None) = (row, kept) {
-                        derived.push(Derived::Remove { row });
-                    }
                     derived.push(Derived::Put {
-                        row: kept,
+                        row,
                         version: content_version(&content),
                         content,
-                        id,
+                        id: Arc::new(RecordId::new("", Key::Array(keys.clone().into()))),
                         given: given(number, 0, &keys),
                         slot: Slot::Group(change.number),
                     });
@@ -241,11 +230,6 @@ fn content_of(value: &Value) -> Object {
         Value::Object(object) => (**object).clone(),
         other => [(Arc::from(VALUE_FIELD), other.clone())].into_iter().collect(),
     }
-}
-
-/// A derived row, for storage.
-pub(crate) fn row_of(id: Arc<RecordId>, version: u64, content: Object) -> Row {
-    Row { id, version, content }
 }
 
 fn given(operator: u32, input: u32, keys: &[Value]) -> Virtuals {

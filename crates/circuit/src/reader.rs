@@ -28,8 +28,9 @@ pub enum Direction {
     In,
 }
 
-/// Nothing is linked.
-pub(crate) struct NoRecords;
+/// There are no records: what an expression is evaluated with that reads none.
+#[derive(Debug)]
+pub struct NoRecords;
 
 impl Reader for NoRecords {
     fn record(&mut self, _: &Arc<RecordId>) -> Option<Object> {

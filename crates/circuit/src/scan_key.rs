@@ -1,9 +1,11 @@
 //! Where a row stands in a scan.
 
 use std::cmp::Ordering;
-use std::hash::Hasher;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use crate::digest::Bytes;
 use crate::value::RecordId;
 
 /// A row's place among the rows that a query reads, in the order in which SurrealDB would read them.
@@ -50,24 +52,10 @@ pub(crate) fn compare_records(a: &Arc<RecordId>, b: &Arc<RecordId>) -> Ordering 
 
 /// What identifies a record, in an order that is the same in every process: `int` before `float` before `decimal`, as
 /// in SurrealDB's storage. Only asked of records with equal keys, which are rare.
-fn identity(id: &RecordId) -> Vec<u8> {
+fn identity(id: &RecordId) -> SmallVec<[u8; 64]> {
     let mut bytes = Bytes::default();
     id.hash_identity(&mut bytes);
     bytes.0
-}
-
-/// A hasher that keeps what it is fed.
-#[derive(Default)]
-struct Bytes(Vec<u8>);
-
-impl Hasher for Bytes {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.len() as u64
-    }
 }
 
 #[cfg(test)]

@@ -200,8 +200,8 @@ proptest! {
         };
         let template = &query.plan.template;
         let scope = Scope::of_row(&row);
-        let mut reader = common::NoRecords;
-        let column = |column: &circuit::Expr| match column.evaluate(&scope, &mut common::NoRecords, &SurrealLibrary) {
+        let mut reader = circuit::NoRecords;
+        let column = |column: &circuit::Expr| match column.evaluate(&scope, &mut circuit::NoRecords, &SurrealLibrary) {
             Ok(value) => value.into_owned(),
             Err(failure) => panic!("{failure:?}"),
         };

@@ -3,8 +3,8 @@
 mod common;
 
 use circuit::value::identity::are_identical;
-use circuit::{Object, Value};
-use common::{NoRecords, evaluate};
+use circuit::{NoRecords, Object, Value};
+use common::evaluate;
 use proptest::prelude::*;
 use query::convert::{from_surreal, to_surreal};
 use query::{compile, parse_value};

@@ -5,8 +5,8 @@
 mod common;
 
 use circuit::value::identity::are_identical;
-use circuit::{Object, Value};
-use common::{NoRecords, Records, evaluate};
+use circuit::{NoRecords, Object, Value};
+use common::{Records, evaluate};
 use query::parse_value;
 
 fn object(text: &str) -> Object {

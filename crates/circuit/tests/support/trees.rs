@@ -37,7 +37,7 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
                 windowed(all("user", &[("name", false)]), 1, 2),
                 vec![child(
                     "threads",
-                    under_template(
+                    under(
                         table("thread", "author", by_row("id")),
                         vec![child("comments", comments(by_row("id"), Some(2)))],
                     ),
@@ -109,15 +109,11 @@ pub fn child(relation: &str, plan: Plan) -> Child {
     Child { relation: relation.into(), plan }
 }
 
-fn under_template(plan: Plan, children: Vec<Child>) -> Plan {
+pub fn under(plan: Plan, children: Vec<Child>) -> Plan {
     let fields = children.iter().zip(0..).map(|(child, number)| Field::new(&*child.relation, Expr::Subquery(number)));
     let output = named([Field::new("id", expr("id"))].into_iter().chain(fields));
     let template = Template { children, ..(*plan.template).clone() };
     Plan { template: Arc::new(template), output, ..plan }
-}
-
-pub fn under(plan: Plan, children: Vec<Child>) -> Plan {
-    under_template(plan, children)
 }
 
 fn named(fields: impl IntoIterator<Item = Field>) -> Arc<Output> {

@@ -14,23 +14,6 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use uuid::Uuid;
 
-/// No record can be read.
-pub struct NoRecords;
-
-impl Reader for NoRecords {
-    fn record(&mut self, _: &Arc<RecordId>) -> Option<Object> {
-        None
-    }
-
-    fn field_of(&mut self, _: &Arc<RecordId>, _: &str) -> Value {
-        Value::None
-    }
-
-    fn edges(&mut self, _: &Arc<RecordId>, _: Direction, _: Option<&str>) -> Vec<Arc<RecordId>> {
-        Vec::new()
-    }
-}
-
 /// The value of an expression over a row, as the condition of a compiled query.
 pub fn evaluate(text: &str, row: &Object, parameters: &Object, reader: &mut dyn Reader) -> Result<Value, String> {
     let query =
