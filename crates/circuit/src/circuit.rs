@@ -1,28 +1,28 @@
 //! The circuit: what it holds, and what can be asked of it.
 //!
-//! Its work is in the modules beside this one: [`register`](crate::register) makes plans into templates, bindings and
-//! results, [`step`](crate::step) carries a batch of changes through them, [`answer`](crate::answer) reads results.
+//! Its work is in the modules beside this one: [`registration`](crate::registration) makes plans into templates, bindings
+//! and results, [`step`](crate::step) carries a batch of changes through them, [`answer`](crate::answer) reads results.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::consumer::Consumer;
-use crate::dependencies::Dependencies;
-use crate::digest::{Digest, ResultId};
-use crate::id_set::IdSet;
-use crate::library::Library;
-use crate::live_set::LiveSets;
-use crate::operator::{Operator, OperatorKey, RelationKey};
+use crate::collection::id_set::IdSet;
+use crate::collection::slab::Slab;
+use crate::dependent::dependencies::Dependencies;
+use crate::dependent::live_set::LiveSets;
+use crate::derived::operator::{Operator, OperatorKey, RelationKey};
+use crate::expr::library::Library;
 use crate::output::Output;
 use crate::plan::{Plan, Window};
-use crate::root::Root;
-use crate::save::Saving;
-use crate::slab::Slab;
+use crate::registration::root::Root;
+use crate::saved::save::Saving;
+use crate::step::consumer::Consumer;
+use crate::store::table::{Row, TableId};
 use crate::store::{Store, StoreReader};
-use crate::table::{Row, TableId};
 use crate::template::{Binding, Evaluation, TemplateKey, TemplateState};
 use crate::value::RecordId;
+use crate::value::digest::{Digest, ResultId};
 use crate::work::{Size, Work};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -107,7 +107,7 @@ impl Circuit {
     }
 
     /// Access to stored rows for evaluating expressions outside of the circuit.
-    pub fn reader(&self) -> impl crate::reader::Reader {
+    pub fn reader(&self) -> impl crate::expr::reader::Reader {
         StoreReader::new(&self.store)
     }
 

@@ -8,7 +8,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::aggregate::AggregateFunction;
+use crate::derived::aggregate::AggregateFunction;
 use crate::expr::{Constant, Expr};
 use crate::output::Output;
 use crate::value::{Value, identity};

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::circuit::Circuit;
-use crate::library::Library;
+use crate::expr::library::Library;
 use crate::step::Step;
-use crate::table::Change;
+use crate::store::table::Change;
 use crate::value::RecordId;
 
 pub type TenantId = Arc<str>;

@@ -2,7 +2,7 @@
 
 use super::evaluate::Environment;
 use super::{Expr, Failure, Scope};
-use crate::function::Function;
+use crate::expr::function::Function;
 use crate::value::Value;
 
 /// `|$a, $b| ..`.

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::part::{walk, walk_items};
 use super::{Constant, Expr, Failure, Operator, Part, RowContent, Scope};
-use crate::library::Library;
-use crate::reader::Reader;
+use crate::expr::library::Library;
+use crate::expr::reader::Reader;
 use crate::value::{Key, Object, Range, RecordId, Value};
 
 /// How often one evaluation may look at an item of a list or follow an edge. What is nested multiplies: without a bound, a

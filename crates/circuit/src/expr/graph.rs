@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::evaluate::Environment;
 use super::{Constant, Expr, Failure, Scope};
-use crate::reader::Direction;
+use crate::expr::reader::Direction;
 use crate::value::{Key, RecordId, Value};
 
 /// One step, such as `->(likes WHERE since > 2020 LIMIT 3)`.

@@ -2,9 +2,13 @@
 
 mod closure;
 mod evaluate;
+pub(crate) mod function;
 mod graph;
+pub(crate) mod library;
 mod operator;
 mod part;
+pub(crate) mod path;
+pub(crate) mod reader;
 mod tree;
 
 use std::fmt::{Display, Formatter, Result as Formatted};
@@ -17,8 +21,8 @@ pub use graph::{EdgeTable, GraphStep};
 pub use operator::Operator;
 pub use part::{Part, Pick};
 
-use crate::function::Function;
-use crate::path::Path;
+use crate::expr::function::Function;
+use crate::expr::path::Path;
 use crate::value::{Object, Value, identity};
 
 /// An expression without constants: what a query wrote as a constant or a parameter is a slot of the binding, so that

@@ -1,6 +1,6 @@
 //! Operators that compare their operands or choose one of them.
 
-use crate::library::Library;
+use crate::expr::library::Library;
 use crate::value::Value;
 
 /// A binary operator.

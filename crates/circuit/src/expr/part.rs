@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::evaluate::{Environment, Evaluated};
 use super::graph::{self, GraphStep};
 use super::{Expr, Failure, RowContent, Scope};
-use crate::path::{Path, field};
+use crate::expr::path::{Path, field};
 use crate::value::{Key, Object, Range, Value};
 
 /// One part of a path.

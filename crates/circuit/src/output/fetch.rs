@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::draft::Draft;
-use crate::reader::Reader;
+use crate::expr::reader::Reader;
 use crate::value::{Object, Value};
 
 /// One step of a path to links. A link on the way is fetched too.

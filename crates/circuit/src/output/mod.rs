@@ -14,9 +14,9 @@ pub use fetch::FetchStep;
 pub use named::{Field, Named, Placing};
 pub use omit::{OmitField, OmitStep};
 
+use crate::expr::library::Library;
+use crate::expr::reader::Reader;
 use crate::expr::{Expr, Failure, RowContent, Scope};
-use crate::library::Library;
-use crate::reader::Reader;
 use crate::value::Value;
 
 /// What a SELECT answers of each row, and of all of them. The default answers a list of whole rows.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::draft::Draft;
+use crate::expr::library::Library;
+use crate::expr::reader::Reader;
 use crate::expr::{Expr, Failure, RowContent, Scope};
-use crate::library::Library;
-use crate::reader::Reader;
 use crate::value::{Object, Value};
 
 /// Selected fields with names.

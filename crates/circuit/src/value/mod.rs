@@ -12,6 +12,7 @@
 
 pub(crate) mod codec;
 pub mod collation;
+pub(crate) mod digest;
 mod geometry;
 pub mod identity;
 mod number;

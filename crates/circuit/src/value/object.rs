@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::{Key, RecordId, Value};
-use crate::shrink::shrink_table;
+use crate::collection::shrink::shrink_table;
 
 /// A set of named values, sorted by name.
 ///

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use super::{Range, Value};
-use crate::library::Library;
+use crate::expr::library::Library;
 
 impl Value {
     /// SurrealDB's `=`: as `==`, and a string equals a regex that matches it.

@@ -1,0 +1,149 @@
+//! Sums and means.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::{is_number, to_float};
+use crate::derived::scan_key::ScanKey;
+use crate::value::Value;
+
+/// The numbers of a group, to be added up.
+///
+/// SurrealDB adds them in scan order, and where a sum is rounded the order shows in its last digits. So the numbers are
+/// held in that order and added again for each answer, unless it is certain that no order gives anything else:
+///
+/// - `int`s alone wrap around at 64 bits, in any order to the same sum;
+/// - with `decimal`s, if all numbers have the same sign and their sum has place at the finest scale, then no sum on the
+///   way was rounded, overflowed, or lost its scale by being zero.
+///
+/// Such a sum is kept as integers, from which numbers can be subtracted again.
+#[derive(Debug, Default)]
+pub(crate) struct Total {
+    numbers: BTreeMap<ScanKey, Value>,
+    /// The sum of the `int`s.
+    ints: i128,
+    /// How many `decimal`s of each scale there are, without the zeros, and the sum of their digits. 2^31 of them have
+    /// place.
+    scales: BTreeMap<u32, (i64, i128)>,
+    floats: i64,
+    decimals: i64,
+    /// How many `int`s and `decimal`s are above zero.
+    positives: i64,
+    /// How many are below zero.
+    negatives: i64,
+}
+
+impl Total {
+    /// Adds a value; one that is no number does not count. O(log n).
+    pub(super) fn insert(&mut self, at: &ScanKey, value: &Value) {
+        if is_number(value) {
+            self.count(value, 1);
+            self.numbers.insert(at.clone(), value.clone());
+        }
+    }
+
+    /// Takes back what was added for a row. O(log n).
+    pub(super) fn remove(&mut self, at: &ScanKey) {
+        if let Some(value) = self.numbers.remove(at) {
+            self.count(&value, -1);
+        }
+    }
+
+    /// The sum as SurrealDB's fold has it, or none if it is too large for a decimal. O(1), or O(n) where the order
+    /// matters.
+    pub(super) fn sum(&self) -> Option<Value> {
+        self.sum_in_any_order().or_else(|| self.sum_in_order())
+    }
+
+    /// The sum divided by the number of numbers, as a float; `NaN` over no number. None if the sum is too large for a
+    /// decimal.
+    pub(super) fn mean(&self) -> Option<Value> {
+        if self.numbers.is_empty() {
+            return Some(Value::Float(f64::NAN));
+        }
+        Some(Value::Float(to_float(&self.sum()?) / self.numbers.len() as f64))
+    }
+
+    fn count(&mut self, number: &Value, times: i64) {
+        let sign = match number {
+            Value::Int(number) => {
+                self.ints += i128::from(*number) * i128::from(times);
+                number.signum()
+            }
+            Value::Decimal(number) => {
+                self.decimals += times;
+                if number.is_zero() {
+                    return;
+                }
+                let (rows, digits) = self.scales.entry(number.scale()).or_default();
+                *rows += times;
+                *digits += number.mantissa() * i128::from(times);
+                if *rows == 0 {
+                    self.scales.remove(&number.scale());
+                }
+                number.mantissa().signum() as i64
+            }
+            _ => {
+                self.floats += times;
+                return;
+            }
+        };
+        match sign {
+            1 => self.positives += times,
+            -1 => self.negatives += times,
+            _ => {}
+        }
+    }
+
+    /// The sum, if every order of adding gives the same one.
+    fn sum_in_any_order(&self) -> Option<Value> {
+        if self.floats > 0 {
+            return None;
+        }
+        if self.decimals == 0 {
+            return Some(Value::Int(self.ints as i64));
+        }
+        let have_one_sign = (self.positives > 0) != (self.negatives > 0);
+        if !have_one_sign || i64::try_from(self.ints).is_err() {
+            return None;
+        }
+        let finest = self.scales.last_key_value().map_or(0, |(scale, _)| *scale);
+        let mut digits = rescale(self.ints, finest)?;
+        for (scale, (_, sum)) in &self.scales {
+            digits = digits.checked_add(rescale(*sum, finest - scale)?)?;
+        }
+        Decimal::try_from_i128_with_scale(digits, finest).ok().map(Value::Decimal)
+    }
+
+    fn sum_in_order(&self) -> Option<Value> {
+        let mut sum = Value::Int(0);
+        for number in self.numbers.values() {
+            sum = add(&sum, number)?;
+        }
+        Some(sum)
+    }
+}
+
+fn rescale(digits: i128, places: u32) -> Option<i128> {
+    digits.checked_mul(10i128.checked_pow(places)?)
+}
+
+/// SurrealDB's `+` inside its aggregates: integers wrap around, and a decimal makes a decimal of a float.
+fn add(a: &Value, b: &Value) -> Option<Value> {
+    Some(match (a, b) {
+        (Value::Int(a), Value::Int(b)) => Value::Int(a.wrapping_add(*b)),
+        (Value::Decimal(_), _) | (_, Value::Decimal(_)) => Value::Decimal(to_decimal(a).checked_add(to_decimal(b))?),
+        _ => Value::Float(to_float(a) + to_float(b)),
+    })
+}
+
+/// A number as a decimal. SurrealDB takes a float that no decimal can stand for as zero.
+fn to_decimal(number: &Value) -> Decimal {
+    match number {
+        Value::Int(number) => Decimal::from(*number),
+        Value::Float(number) => Decimal::try_from(*number).unwrap_or_default(),
+        Value::Decimal(number) => *number,
+        _ => Decimal::ZERO,
+    }
+}

@@ -1,0 +1,197 @@
+//! Operators at work: acquiring them, feeding them, and writing the rows that they derive.
+
+use crate::circuit::Circuit;
+use crate::collection::shrink::Shrink;
+use crate::dependent::dependencies::Read;
+use crate::dependent::virtual_column::{Definition, VirtualColumn};
+use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
+use crate::expr::Failure;
+use crate::plan::{OrderKey, Plan, Shape};
+use crate::registration::register::Outer;
+use crate::step::changes::Content;
+use crate::step::consumer::Target;
+use crate::step::progress::Progress;
+use crate::store::table::{Row, Table, TableId};
+use crate::value::digest::ResultId;
+
+impl Circuit {
+    /// The operator that derives rows from plans, which is made and filled if it is new. O(rows of the inputs).
+    pub(crate) fn acquire_operator(
+        &mut self,
+        shape: &Shape,
+        inputs: &[Plan],
+        rank: u32,
+        outer: &Outer,
+        reads: &mut Vec<Read>,
+        lookups: &mut Vec<ResultId>,
+    ) -> Result<u32, Failure> {
+        let mut results = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            match self.instantiate(input, outer, reads) {
+                Ok(instance) => {
+                    lookups.extend(instance.lookups);
+                    results.push((instance.result, input.output.clone()));
+                }
+                Err(failure) => {
+                    results.into_iter().for_each(|(result, _)| self.release_result(result));
+                    return Err(failure);
+                }
+            }
+        }
+        let key = OperatorKey { shape: shape.clone(), inputs: results };
+        if let Some(number) = self.by_operator.get(&key).copied() {
+            // The operator reads its inputs already.
+            key.inputs.into_iter().for_each(|(result, _)| self.release_result(result));
+            if let Some(operator) = self.operators.get_mut(number) {
+                operator.readers += 1;
+            }
+            return Ok(number);
+        }
+        Ok(self.add_operator(key, rank))
+    }
+
+    fn add_operator(&mut self, key: OperatorKey, rank: u32) -> u32 {
+        let relation_key = RelationKey { shape: key.shape.clone(), order: self.natural_order(&key), rank };
+        let relation = match self.relations.get_mut(&relation_key) {
+            Some((relation, operators)) => {
+                *operators += 1;
+                *relation
+            }
+            None => {
+                let relation = self.store.add_derived();
+                if let Some(table) = self.store.get_mut(relation) {
+                    let given = crate::derived::operator::FIRST_KEY_COLUMN as usize + relation_key.order.len();
+                    for _ in 0..given {
+                        table.virtual_columns.insert(VirtualColumn::new(Definition::Given, rank));
+                    }
+                }
+                self.relations.insert(relation_key.clone(), (relation, 1));
+                relation
+            }
+        };
+        let operator = Operator::new(key.clone(), relation_key, relation);
+        let number = self.operators.insert(operator);
+        self.by_operator.insert(key.clone(), number);
+        for (input, (result, output)) in key.inputs.iter().enumerate() {
+            let target = Target::Operator { operator: number, input: input as u32 };
+            let consumer = self.add_consumer(*result, output.clone(), target);
+            if let Some(operator) = self.operators.get_mut(number) {
+                operator.consumers.push(consumer);
+            }
+            self.fill_consumer(consumer);
+        }
+        self.finish_operator(number, &mut Progress::filling());
+        number
+    }
+
+    /// How the rows that an operator derives are ordered among those of one input.
+    fn natural_order(&self, key: &OperatorKey) -> Vec<OrderKey> {
+        let first = crate::derived::operator::FIRST_KEY_COLUMN as u16;
+        if let Shape::Group(grouping) = &key.shape {
+            return (0..grouping.keys).map(|number| OrderKey::new(first + number, false)).collect();
+        }
+        let ordered =
+            key.inputs.iter().filter_map(|(result, _)| self.result(*result)).map(|(state, ..)| &state.wiring.order);
+        let longest = ordered.max_by_key(|order| order.len()).cloned().unwrap_or_default();
+        (first..).zip(longest).map(|(column, key)| OrderKey { column, ..key }).collect()
+    }
+
+    /// Counts one reader less of an operator, and removes it and its rows with the last. O(its rows).
+    pub(crate) fn release_operator(&mut self, number: u32) {
+        let Some(operator) = self.operators.get_mut(number) else { return };
+        operator.readers -= 1;
+        if operator.readers > 0 {
+            return;
+        }
+        let Some(operator) = self.operators.remove(number) else { return };
+        self.by_operator.remove(&operator.key);
+        self.by_operator.shrink();
+        let relation = operator.relation;
+        for row in operator.rows() {
+            self.forget_derived(relation, row);
+        }
+        self.vacated.push(relation);
+        if let Some((_, operators)) = self.relations.get_mut(&operator.relation_key) {
+            *operators -= 1;
+            if *operators == 0 {
+                self.relations.remove(&operator.relation_key);
+                self.relations.shrink();
+                self.store.remove_derived(relation);
+            }
+        }
+        operator.consumers.iter().for_each(|consumer| self.remove_consumer(*consumer));
+    }
+
+    /// Removes a derived row that no binding looks at any more.
+    fn forget_derived(&mut self, relation: u32, row: u32) {
+        self.unarrange(relation, row);
+        let Some(table) = self.store.get_mut(relation) else { return };
+        table.remove(row);
+        let columns: Vec<u32> = table.virtual_columns.iter().map(|(number, _)| number).collect();
+        for column in columns {
+            // The row is gone, so this gives back what its values held.
+            self.compute_virtual(relation, column, row);
+        }
+    }
+
+    /// Writes the changes of groups, once all rows of a stage are taken in.
+    pub(crate) fn finish_operator(&mut self, number: u32, progress: &mut Progress) {
+        let library = self.library.clone();
+        let Some(operator) = self.operators.get_mut(number) else { return };
+        let derived = operator.finish(number, &*library);
+        self.derive(number, derived, progress);
+    }
+
+    /// Writes derived rows.
+    pub(crate) fn derive(&mut self, number: u32, derived: Vec<Derived>, progress: &mut Progress) {
+        let Some(relation) = self.operators.get(number).map(|operator| operator.relation) else { return };
+        for change in derived {
+            match change {
+                Derived::Remove { row } => {
+                    let Some(table) = self.store.get_mut(relation) else { return };
+                    remove(table, relation, row, progress);
+                }
+                Derived::Put { row, content, id, version, given, slot } => {
+                    let Some(table) = self.store.get_mut(relation) else { return };
+                    // A group that comes to show its key in another form, `2.0` instead of `2`, is another row.
+                    let kept = row.filter(|row| table.row(*row).is_some_and(|known| known.id.is_same_record(&id)));
+                    if let (Some(row), None) = (row, kept) {
+                        remove(table, relation, row, progress);
+                    }
+                    let fresh = Row { id, version, content };
+                    let number_of_row = match kept {
+                        Some(row) => {
+                            let virtuals = table.virtuals_of(row).to_vec();
+                            if let Some(former) = table.replace(row, fresh) {
+                                progress.note(relation, row, Content::Was(former), &virtuals);
+                            }
+                            row
+                        }
+                        None => {
+                            let row = table.insert_unkeyed(fresh);
+                            progress.note(relation, row, Content::Absent, &[]);
+                            row
+                        }
+                    };
+                    for (column, value) in given.into_iter().enumerate() {
+                        table.set_virtual(number_of_row, column as u32, value);
+                    }
+                    if let Some(operator) = self.operators.get_mut(number) {
+                        operator.remember(slot, number_of_row);
+                    }
+                    if progress.is_filling {
+                        self.arrive(relation, number_of_row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Removes a derived row.
+fn remove(table: &mut Table, relation: TableId, row: u32, progress: &mut Progress) {
+    let virtuals = table.virtuals_of(row).to_vec();
+    if let Some(former) = table.remove(row) {
+        progress.note(relation, row, Content::Was(former), &virtuals);
+    }
+}

@@ -1,0 +1,190 @@
+//! Results: the rows of a binding, or a window on them, shared by all who ask for the same.
+
+use crate::circuit::{Circuit, ResultState};
+use crate::collection::shrink::Shrink;
+use crate::plan::{Slots, Window};
+use crate::registration::hold::Hold;
+use crate::step::delta::RowChange;
+use crate::template::{Binding, BindingResult, Evaluation};
+use crate::value::digest::{Digest, ResultId};
+use crate::work::Work;
+
+impl Circuit {
+    /// The result of a binding, or of a window on it, which are made if they are new. O(result), and O(result · log
+    /// result) for a window.
+    pub(crate) fn acquire_result(
+        &mut self,
+        template: u32,
+        slots: Slots,
+        window: Option<Window>,
+        holds: Vec<Hold>,
+    ) -> ResultId {
+        let known = self.templates.get(template).and_then(|state| state.find(&slots));
+        if let Some(binding) = known {
+            // The binding holds the same already.
+            holds.into_iter().for_each(|hold| self.release_hold(hold));
+            if let Some(result) = self.shared(template, binding, window) {
+                return result;
+            }
+            return self.add_window(template, binding, window);
+        }
+        let binding = self.add_binding(template, slots, holds);
+        match window {
+            Some(_) => self.add_window(template, binding, window),
+            None => self.add_all(template, binding),
+        }
+    }
+
+    /// Counts one more reader of an existing result.
+    fn shared(&mut self, template: u32, binding: u32, window: Option<Window>) -> Option<ResultId> {
+        let result = match (&self.templates.get(template)?.bindings.get(binding)?.members, window) {
+            (BindingResult::All(result), _) => *result,
+            (BindingResult::Windows(partition), Some(window)) => {
+                partition.windows.iter().find(|(known, _)| *known == window)?.1
+            }
+            (BindingResult::Windows(_), None) => return None,
+        };
+        self.results.get_mut(result)?.readers += 1;
+        Some(ResultId(result))
+    }
+
+    pub(crate) fn add_binding(&mut self, template: u32, slots: Slots, holds: Vec<Hold>) -> u32 {
+        for hold in &holds {
+            if let Hold::Set(set) = hold
+                && let Some(set) = self.sets.get_mut(*set)
+            {
+                set.enter(template);
+            }
+        }
+        let with = Evaluation { library: &*self.library, sets: &self.sets };
+        let Some(state) = self.templates.get_mut(template) else { return u32::MAX };
+        let environment = state.attachments.as_mut().map_or(0, |attachments| attachments.enter(&slots));
+        let members = match state.key.is_windowed {
+            true => {
+                let table = self.store.get(state.key.relation);
+                BindingResult::Windows(Box::new(state.partition(table, &slots, with, &mut self.work)))
+            }
+            false => BindingResult::All(u32::MAX),
+        };
+        state.insert(Binding { slots, members, holds: holds.into(), environment })
+    }
+
+    /// The result of all rows of a new binding.
+    fn add_all(&mut self, template: u32, binding: u32) -> ResultId {
+        let result = self.results.insert(ResultState::new(template, binding, None));
+        if let Some(binding) = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding)) {
+            binding.members = BindingResult::All(result);
+        }
+        self.begin_result(ResultId(result));
+        ResultId(result)
+    }
+
+    /// Adds a window on the rows of a binding. O(rows of the window · log n).
+    fn add_window(&mut self, template: u32, binding: u32, window: Option<Window>) -> ResultId {
+        let window = window.unwrap_or(Window { start: 0, limit: None });
+        let result = self.results.insert(ResultState::new(template, binding, Some(Box::new(window))));
+        if let Some(Binding { members: BindingResult::Windows(partition), .. }) =
+            self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding))
+        {
+            partition.windows.push((window, result));
+        }
+        self.begin_result(ResultId(result));
+        ResultId(result)
+    }
+
+    /// Attaches the subqueries under all rows of a new result, and computes its digest. O(result).
+    fn begin_result(&mut self, result: ResultId) {
+        let mut work = Work::default();
+        let rows = self.members(result, &mut work);
+        self.work += work;
+        let Some((state, binding, _)) = self.result(result) else { return };
+        let environment = binding.environment;
+        let mut digest = Digest::default();
+        if state.attachments.is_none() {
+            let table = self.store.get(state.key.relation);
+            let shown = rows.iter().filter_map(|row| table?.row(*row));
+            shown.for_each(|row| digest.apply(&RowChange::enter(row, Vec::new())));
+        } else {
+            let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
+            rows.iter().for_each(|row| self.attach(template, *row, environment));
+            self.listing(result).iter().for_each(|change| digest.apply(change));
+        }
+        if let Some(state) = self.results.get_mut(result.0) {
+            state.digest = digest;
+        }
+    }
+
+    /// Counts one reader less of a result, and removes what nobody reads any more.
+    pub(crate) fn release_result(&mut self, result: ResultId) {
+        let Some(state) = self.results.get_mut(result.0) else { return };
+        state.readers -= 1;
+        if state.readers > 0 {
+            return;
+        }
+        let (template, binding) = (state.template, state.binding);
+        let has_children = self.templates.get(template).is_some_and(|state| state.attachments.is_some());
+        if has_children {
+            let environment = self.result(result).map_or(0, |(_, binding, _)| binding.environment);
+            for row in self.numbers(result) {
+                self.detach(template, row, environment);
+            }
+        }
+        self.results.remove(result.0);
+        let Some(state) = self.templates.get_mut(template) else { return };
+        if let Some(Binding { members: BindingResult::Windows(partition), .. }) = state.bindings.get_mut(binding) {
+            partition.windows.retain(|(_, other)| *other != result.0);
+            partition.windows.shrink();
+            if !partition.windows.is_empty() {
+                return;
+            }
+        }
+        self.release_binding(template, binding);
+    }
+
+    /// Removes a binding whose results are gone, and the template with its last binding.
+    pub(crate) fn release_binding(&mut self, template: u32, binding: u32) {
+        let Some(state) = self.templates.get_mut(template) else { return };
+        let Some(binding) = state.remove(binding) else { return };
+        if let Some(attachments) = &mut state.attachments {
+            attachments.leave(binding.environment);
+        }
+        let is_unused = state.bindings.len() == 0;
+        for hold in binding.holds {
+            if let Hold::Set(set) = hold
+                && let Some(set) = self.sets.get_mut(set)
+            {
+                set.leave(template);
+            }
+            self.release_hold(hold);
+        }
+        if is_unused {
+            self.drop_template(template);
+        }
+    }
+
+    pub(crate) fn release_hold(&mut self, hold: Hold) {
+        match hold {
+            Hold::Operator(operator) => self.release_operator(operator),
+            Hold::Set(number) => {
+                let Some(set) = self.sets.get_mut(number) else { return };
+                set.readers -= 1;
+                if set.readers > 0 {
+                    return;
+                }
+                let consumer = set.consumer;
+                if let Some(state) = self.consumers.get(consumer) {
+                    self.by_set.remove(&(ResultId(state.result), state.output.clone()));
+                    self.by_set.shrink();
+                }
+                self.sets.remove(number);
+                self.remove_consumer(consumer);
+            }
+        }
+    }
+}
+
+impl ResultState {
+    fn new(template: u32, binding: u32, window: Option<Box<Window>>) -> Self {
+        ResultState { template, binding, readers: 1, views: 0, window, digest: Digest::default(), consumers: None }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the rows were before a step.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::store::Store;
+use crate::store::table::{Row, RowView, TableId, Virtuals};
+use crate::value::Value;
+
+/// The rows that a step has changed so far, by relation.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Most steps concern one relation or two.
+    relations: SmallVec<[(TableId, RelationChanges); 2]>,
+}
+
+/// The changed rows of one relation.
+#[derive(Debug, Default)]
+pub(crate) struct RelationChanges {
+    formers: Vec<Former>,
+    /// Where each row is among them; empty while they are [`FEW`].
+    by_row: HashMap<u32, u32, foldhash::fast::FixedState>,
+}
+
+/// Up to this many rows a linear search beats hashing.
+const FEW: usize = 16;
+
+/// What a row was before the step.
+#[derive(Debug)]
+pub(crate) struct Former {
+    pub(crate) number: u32,
+    pub(crate) content: Content,
+    pub(crate) virtuals: Virtuals,
+}
+
+/// The content of a row before the step.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// There was no such row.
+    Absent,
+    /// The same as now; only virtual columns changed.
+    Same,
+    Was(Row),
+}
+
+impl Changes {
+    pub(crate) fn of(&self, table: TableId) -> Option<&RelationChanges> {
+        self.relations.iter().find(|(known, _)| *known == table).map(|(_, changes)| changes)
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = TableId> + use<> {
+        let tables: SmallVec<[TableId; 4]> = self.relations.iter().map(|(table, _)| *table).collect();
+        tables.into_iter()
+    }
+
+    /// Notes what a row was, unless that has been noted before: then only an unchanged content is replaced.
+    pub(crate) fn note(&mut self, table: TableId, number: u32, content: Content, virtuals: &[Option<Value>]) {
+        let position = self.relations.iter().position(|(known, _)| *known == table);
+        let position = position.unwrap_or_else(|| {
+            self.relations.push((table, RelationChanges::default()));
+            self.relations.len() - 1
+        });
+        let changes = &mut self.relations[position].1;
+        match changes.position(number) {
+            None => changes.push(Former { number, content, virtuals: virtuals.into() }),
+            Some(position) => {
+                let former = &mut changes.formers[position];
+                if matches!(former.content, Content::Same) {
+                    former.content = content;
+                }
+            }
+        }
+    }
+}
+
+impl RelationChanges {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Former> {
+        self.formers.iter()
+    }
+
+    pub(crate) fn get(&self, row: u32) -> Option<&Former> {
+        self.formers.get(self.position(row)?)
+    }
+
+    fn position(&self, row: u32) -> Option<usize> {
+        if self.by_row.is_empty() {
+            return self.formers.iter().position(|former| former.number == row);
+        }
+        self.by_row.get(&row).map(|position| *position as usize)
+    }
+
+    fn push(&mut self, former: Former) {
+        if !self.by_row.is_empty() {
+            self.by_row.insert(former.number, self.formers.len() as u32);
+        }
+        self.formers.push(former);
+        if self.by_row.is_empty() && self.formers.len() > FEW {
+            self.by_row = self.formers.iter().zip(0..).map(|(former, position)| (former.number, position)).collect();
+        }
+    }
+}
+
+impl Former {
+    /// Whether the content, and not only what depends on other rows, has changed.
+    pub(crate) fn has_new_content(&self) -> bool {
+        !matches!(self.content, Content::Same)
+    }
+
+    /// The row as it was before the step.
+    pub(crate) fn view<'a>(&'a self, store: &'a Store, table: TableId) -> Option<RowView<'a>> {
+        let row = match &self.content {
+            Content::Absent => return None,
+            Content::Same => store.get(table)?.row(self.number)?,
+            Content::Was(row) => row,
+        };
+        Some(RowView { row, virtuals: &self.virtuals })
+    }
+}

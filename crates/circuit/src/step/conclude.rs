@@ -1,0 +1,263 @@
+//! The end of a stage: what the marks mean to each result, to the subqueries under its rows, and to those who read it.
+
+use hashbrown::HashMap;
+
+use crate::circuit::Circuit;
+use crate::dependent::attachment::Attached;
+use crate::step::changes::Content;
+use crate::step::delta::{ChangeKind, Marks, Nested, ResultDelta, RowChange, Touched};
+use crate::step::progress::{Progress, Stage};
+use crate::store::table::TableId;
+use crate::value::digest::ResultId;
+
+/// Subqueries of before, for rows whose subqueries were computed again: by template, row and environment.
+type Former = HashMap<(u32, u32, u32), Attached, foldhash::fast::FixedState>;
+
+impl Circuit {
+    /// Makes the marks of a stage into changes of results, and tells everyone who reads them.
+    pub(crate) fn conclude(&mut self, mut marks: Marks, stage: &Stage, progress: &mut Progress) {
+        let touched = marks.net();
+        let former = self.renew_attachments(&touched, stage, &marks, progress);
+        let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
+        consumers.sort_unstable();
+        consumers.dedup();
+        for of_result in touched.chunk_by(|a, b| a.result == b.result) {
+            let result = ResultId(of_result[0].result);
+            let mut changes: Vec<RowChange> =
+                of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)).collect();
+            if marks.former_environment(result.0).is_some() {
+                changes = of_same_rows(changes);
+            }
+            let Some(state) = self.results.get_mut(result.0) else { continue };
+            changes.iter().for_each(|change| state.digest.apply(change));
+            if !changes.is_empty() {
+                let digest = state.digest;
+                progress.deltas.insert(result.0, ResultDelta { result, changes, digest });
+            }
+            self.dependencies.readers_of_result(result.0, |dependent| self.wake(dependent, progress));
+            for consumer in self.consumers_of(result) {
+                self.feed(consumer, of_result, progress);
+                consumers.retain(|(other, row)| *other != consumer || of_result.iter().all(|known| known.row != *row));
+            }
+        }
+        for of_consumer in consumers.chunk_by(|a, b| a.0 == b.0) {
+            self.feed_again(of_consumer, progress);
+        }
+        self.drop_attachments(&touched, &marks, former);
+    }
+
+    fn consumers_of(&self, result: ResultId) -> Vec<u32> {
+        let state = self.results.get(result.0);
+        let mut numbers = Vec::new();
+        if let Some(consumers) = state.and_then(|state| state.consumers.as_deref()) {
+            consumers.append_to(&mut numbers);
+            numbers.sort_unstable();
+        }
+        numbers
+    }
+
+    /// What happened to a row of a result; nothing if it is as before.
+    fn row_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> Option<RowChange> {
+        let now = self.store.get(row.table)?.row(row.row);
+        let before = progress.changes.of(row.table).and_then(|changes| changes.get(row.row));
+        let was = before.and_then(|before| match &before.content {
+            Content::Was(was) => Some(was),
+            Content::Absent | Content::Same => None,
+        });
+        let has_new_content = was.is_some();
+        let id = now.or(was)?.id.clone();
+        let former_version = was.or(now)?.version;
+        let version = now.map_or(former_version, |now| now.version);
+        let nested = self.nested_change(row, marks, former, progress);
+        let kind = match (row.was_shown, row.is_shown) {
+            (false, true) => ChangeKind::Enter,
+            (true, false) => ChangeKind::Leave,
+            (true, true) if has_new_content => ChangeKind::Update,
+            (true, true) if !nested.is_empty() => ChangeKind::Stay,
+            _ => return None,
+        };
+        let version = if kind == ChangeKind::Leave { former_version } else { version };
+        let former_version = if kind == ChangeKind::Enter { version } else { former_version };
+        Some(RowChange { kind, id, version, former: former_version, nested })
+    }
+
+    /// What happened under a row of a result.
+    fn nested_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> Vec<Nested> {
+        let Some((state, binding, _)) = self.result(ResultId(row.result)) else { return Vec::new() };
+        let Some(attachments) = &state.attachments else { return Vec::new() };
+        let Some(template) = self.results.get(row.result).map(|state| state.template) else { return Vec::new() };
+        let environment_before = marks.former_environment(row.result).unwrap_or(binding.environment);
+        let now = attachments.get(row.row, binding.environment).filter(|_| row.is_shown);
+        let before = former
+            .get(&(template, row.row, environment_before))
+            .or_else(|| attachments.get(row.row, environment_before))
+            .filter(|_| row.was_shown);
+        let count = state.key.template.children.len();
+        let mut nested = Vec::new();
+        for child in 0..count {
+            let of = |attached: Option<&Attached>| attached.and_then(|attached| *attached.children.get(child)?);
+            let changes = match (of(before), of(now)) {
+                (Some(before), Some(now)) if before == now => {
+                    progress.deltas.get(&now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
+                }
+                (before, now) => {
+                    let gone = before.map(|result| self.former_listing(result, progress)).unwrap_or_default();
+                    difference(gone, now.map(|result| self.listing(result)).unwrap_or_default())
+                }
+            };
+            if !changes.is_empty() {
+                nested.push(Nested { child: child as u16, changes });
+            }
+        }
+        nested
+    }
+
+    /// The rows of a result as they were before the step.
+    fn former_listing(&self, result: ResultId, progress: &Progress) -> Vec<RowChange> {
+        let listing = self.listing(result);
+        match progress.deltas.get(&result.0) {
+            Some(delta) => undo(listing, &delta.changes),
+            None => listing,
+        }
+    }
+
+    /// Attaches subqueries to rows that are newly shown, and computes those again whose row, or whose scope, has
+    /// changed. Answers the subqueries of before.
+    fn renew_attachments(&mut self, touched: &[Touched], stage: &Stage, marks: &Marks, progress: &Progress) -> Former {
+        let mut former = Former::default();
+        let mut due: Vec<(u32, u32, u32)> = stage.attachments.clone();
+        for row in touched {
+            let Some((template, _, environment)) = self.attachments_at(row, marks) else { continue };
+            if row.was_shown && self.has_new_content(row.table, row.row, progress) {
+                due.push((template, row.row, environment));
+            }
+        }
+        due.sort_unstable();
+        due.dedup();
+        for (template, row, environment) in due {
+            if let Some(attached) = self.attach_again(template, row, environment) {
+                former.insert((template, row, environment), attached);
+            }
+        }
+        for row in touched {
+            let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
+            if row.is_shown && (!row.was_shown || now != before) {
+                self.attach(template, row.row, now);
+            }
+        }
+        former
+    }
+
+    /// Gives back the subqueries of rows that are not shown any more, and those of before.
+    fn drop_attachments(&mut self, touched: &[Touched], marks: &Marks, former: Former) {
+        for row in touched {
+            let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
+            if row.was_shown && (!row.is_shown || now != before) {
+                self.detach(template, row.row, before);
+            }
+        }
+        for attached in former.into_values() {
+            self.release_held(attached.held);
+        }
+    }
+
+    /// The template of a row's subqueries, and the environments in which it has them now and had them before.
+    fn attachments_at(&self, row: &Touched, marks: &Marks) -> Option<(u32, u32, u32)> {
+        let template = self.results.get(row.result)?.template;
+        let (state, binding, _) = self.result(ResultId(row.result))?;
+        state.attachments.as_ref()?;
+        let now = binding.environment;
+        Some((template, now, marks.former_environment(row.result).unwrap_or(now)))
+    }
+
+    fn has_new_content(&self, table: TableId, row: u32, progress: &Progress) -> bool {
+        let former = progress.changes.of(table).and_then(|changes| changes.get(row));
+        former.is_some_and(crate::step::changes::Former::has_new_content)
+    }
+}
+
+/// What leads from one list of rows to another. Both are as if all rows had just entered.
+fn difference(before: Vec<RowChange>, now: Vec<RowChange>) -> Vec<RowChange> {
+    let mut changes = Vec::new();
+    let mut gone = before;
+    for row in now {
+        match gone.iter().position(|other| other.id.is_same_record(&row.id)) {
+            None => changes.push(row),
+            Some(position) => {
+                let was = gone.swap_remove(position);
+                let mut nested = Vec::new();
+                let children = was.nested.iter().chain(&row.nested).map(|nested| nested.child);
+                let last = children.max().map_or(0, |child| child + 1);
+                for child in 0..last {
+                    let of = |row: &RowChange| {
+                        let found = row.nested.iter().find(|nested| nested.child == child);
+                        found.map(|nested| nested.changes.clone()).unwrap_or_default()
+                    };
+                    let changes = difference(of(&was), of(&row));
+                    if !changes.is_empty() {
+                        nested.push(Nested { child, changes });
+                    }
+                }
+                let kind = if was.version == row.version { ChangeKind::Stay } else { ChangeKind::Update };
+                if kind == ChangeKind::Update || !nested.is_empty() {
+                    changes.push(RowChange { kind, former: was.version, nested, ..row });
+                }
+            }
+        }
+    }
+    changes.extend(gone.into_iter().map(RowChange::into_leave));
+    changes
+}
+
+/// Changes of a result whose rows were derived again: what left and came back under its id has stayed.
+fn of_same_rows(changes: Vec<RowChange>) -> Vec<RowChange> {
+    let (mut gone, mut come, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change.kind {
+            ChangeKind::Leave => gone.push(change),
+            ChangeKind::Enter => come.push(change),
+            ChangeKind::Update | ChangeKind::Stay => changed.push(change),
+        }
+    }
+    gone.iter_mut().for_each(enter);
+    changed.extend(difference(gone, come));
+    changed
+}
+
+/// The rows before some changes.
+fn undo(mut rows: Vec<RowChange>, changes: &[RowChange]) -> Vec<RowChange> {
+    for change in changes {
+        let position = rows.iter().position(|row| row.id.is_same_record(&change.id));
+        match (change.kind, position) {
+            (ChangeKind::Enter, Some(position)) => {
+                rows.swap_remove(position);
+            }
+            (ChangeKind::Leave, _) => {
+                let mut row = change.clone();
+                enter(&mut row);
+                rows.push(row);
+            }
+            (ChangeKind::Update | ChangeKind::Stay, Some(position)) => {
+                let row = &mut rows[position];
+                row.version = change.former;
+                for nested in &change.nested {
+                    match row.nested.iter_mut().find(|known| known.child == nested.child) {
+                        Some(known) => known.changes = undo(std::mem::take(&mut known.changes), &nested.changes),
+                        None => {
+                            let changes = undo(Vec::new(), &nested.changes);
+                            row.nested.push(Nested { child: nested.child, changes });
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
+/// Makes a row that left, and all that left with it, into one that enters.
+fn enter(row: &mut RowChange) {
+    row.kind = ChangeKind::Enter;
+    row.nested.iter_mut().flat_map(|nested| &mut nested.changes).for_each(enter);
+}

@@ -1,0 +1,71 @@
+//! How far a step has come: what has changed, and what is still to be looked at.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use crate::step::changes::{Changes, Content};
+use crate::step::delta::ResultDelta;
+use crate::store::table::TableId;
+use crate::value::Value;
+
+/// The state of one step.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) changes: Changes,
+    /// What is to be done in each stage besides what follows from changed rows.
+    agenda: BTreeMap<u32, Stage>,
+    /// The change of every result so far, also of those that nobody outside reads.
+    pub(crate) deltas: HashMap<u32, ResultDelta, foldhash::fast::FixedState>,
+    /// Watched outputs that may have changed.
+    pub(crate) watched: Vec<u32>,
+    /// Rows of them that may show something else now.
+    pub(crate) shown: Vec<(u32, u32)>,
+    /// Operators that have taken in rows in this stage.
+    pub(crate) operators: Vec<u32>,
+    /// No step: what is new is put to work, and nobody has seen it before.
+    pub(crate) is_filling: bool,
+}
+
+/// What is to be done in one stage.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    /// Virtual columns to compute again: relation, column, row.
+    pub(crate) virtuals: Vec<(TableId, u32, u32)>,
+    /// Templates to look at although no row of their relation has changed.
+    pub(crate) templates: Vec<u32>,
+    pub(crate) roots: Vec<u32>,
+    /// Consumers and rows whose outputs have to be computed again.
+    pub(crate) consumers: Vec<(u32, u32)>,
+    /// Subqueries under rows to compute again: template, row, environment.
+    pub(crate) attachments: Vec<(u32, u32, u32)>,
+}
+
+impl Progress {
+    /// The progress of something that is put to work outside of the order of a step.
+    pub(crate) fn filling() -> Self {
+        Progress { is_filling: true, ..Progress::default() }
+    }
+
+    /// Notes what a row was.
+    pub(crate) fn note(&mut self, table: TableId, row: u32, content: Content, virtuals: &[Option<Value>]) {
+        if !self.is_filling {
+            self.changes.note(table, row, content, virtuals);
+        }
+    }
+
+    /// The work of a stage that is still to come.
+    pub(crate) fn at(&mut self, rank: u32) -> &mut Stage {
+        self.agenda.entry(rank).or_default()
+    }
+
+    /// The work of a stage, which begins.
+    pub(crate) fn begin(&mut self, rank: u32) -> Stage {
+        self.agenda.remove(&rank).unwrap_or_default()
+    }
+
+    /// The last stage with work of its own.
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.agenda.last_key_value().map(|(rank, _)| *rank)
+    }
+}

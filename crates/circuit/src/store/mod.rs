@@ -1,0 +1,129 @@
+//! All relations, and reading across them.
+
+pub(crate) mod arrangement;
+pub(crate) mod edges;
+pub(crate) mod table;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::collection::shrink::Shrink;
+use crate::collection::slab::Slab;
+use crate::dependent::dependencies::Read;
+use crate::expr::reader::{Direction, Reader};
+use crate::store::edges::EdgeIndex;
+use crate::store::table::{Row, Table, TableId};
+use crate::value::{Interner, Object, RecordId, Value};
+
+/// All tables and derived relations.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    relations: Slab<Table>,
+    /// The tables of the database.
+    by_name: HashMap<Arc<str>, TableId, foldhash::fast::FixedState>,
+    /// The edges at each record.
+    pub(crate) edges: EdgeIndex,
+    interner: Interner,
+}
+
+impl Store {
+    /// The number of the table with this name; the table is made if it is new.
+    pub(crate) fn table_id(&mut self, name: &Arc<str>) -> TableId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = self.relations.insert(Table::new(name.clone()));
+        self.by_name.insert(name.clone(), id);
+        id
+    }
+
+    /// Adds a relation of derived rows.
+    pub(crate) fn add_derived(&mut self) -> TableId {
+        self.relations.insert(Table::new("".into()))
+    }
+
+    /// Removes a relation of derived rows.
+    pub(crate) fn remove_derived(&mut self, id: TableId) {
+        self.relations.remove(id);
+    }
+
+    /// Forgets a table without rows that nobody reads. A client may ask for any name.
+    pub(crate) fn forget_unused(&mut self, id: TableId) {
+        let Some(table) = self.relations.get(id).filter(|table| table.is_unused()) else { return };
+        if self.by_name.get(&table.name) == Some(&id) {
+            self.by_name.remove(&table.name);
+            self.by_name.shrink();
+            self.relations.remove(id);
+        }
+    }
+
+    pub(crate) fn get(&self, id: TableId) -> Option<&Table> {
+        self.relations.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: TableId) -> Option<&mut Table> {
+        self.relations.get_mut(id)
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<&Table> {
+        self.relations.get(*self.by_name.get(name)?)
+    }
+
+    /// The tables of the database.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
+        self.by_name.values().filter_map(|id| Some((*id, self.relations.get(*id)?)))
+    }
+
+    /// The first table of the database whose number is not below this one.
+    pub(crate) fn table_from(&self, first: TableId) -> Option<(TableId, &Table)> {
+        let is_named = |id: TableId, table: &Table| self.by_name.get(&table.name) == Some(&id);
+        self.relations.iter_from(first).find(|(id, table)| is_named(*id, table))
+    }
+
+    /// All relations.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = (TableId, &Table)> {
+        self.relations.iter()
+    }
+
+    /// The current row of a record. O(1).
+    pub(crate) fn find(&self, id: &RecordId) -> Option<&Row> {
+        let table = self.named(&id.table)?;
+        table.row(table.find(&id.key)?)
+    }
+
+    /// A row for storage, with names shared.
+    pub(crate) fn intern(&mut self, id: RecordId, version: u64, content: Object) -> Row {
+        let id = Arc::new(self.interner.record_id(id));
+        Row { id, version, content: self.interner.object(content) }
+    }
+}
+
+/// Reads records and edges for expressions, and notes what they asked for.
+pub(crate) struct StoreReader<'a> {
+    store: &'a Store,
+    pub(crate) reads: Vec<Read>,
+}
+
+impl<'a> StoreReader<'a> {
+    pub(crate) fn new(store: &'a Store) -> Self {
+        StoreReader { store, reads: Vec::new() }
+    }
+}
+
+impl Reader for StoreReader<'_> {
+    fn record(&mut self, id: &Arc<RecordId>) -> Option<Object> {
+        self.reads.push(Read::Record(id.clone()));
+        self.store.find(id).map(|row| row.content.clone())
+    }
+
+    fn edges(&mut self, id: &Arc<RecordId>, direction: Direction, table: Option<&str>) -> Vec<Arc<RecordId>> {
+        self.reads.push(Read::Edges(id.clone()));
+        self.store.edges.of(id, direction, table)
+    }
+
+    fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
+        self.reads.push(Read::Record(id.clone()));
+        self.store.find(id).and_then(|row| row.content.get(field)).cloned().unwrap_or_default()
+    }
+}

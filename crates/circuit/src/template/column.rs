@@ -1,0 +1,30 @@
+//! Where the values come from that a template looks at.
+
+use crate::expr::library::Library;
+use crate::expr::reader::NoRecords;
+use crate::expr::{Expr, Scope};
+use crate::store::table::RowView;
+use crate::value::Value;
+
+/// A column of a template, as its relation offers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Computed from the row when it is needed.
+    Local(Expr),
+    /// Kept beside the row: the virtual column of this number.
+    Virtual(u32),
+}
+
+impl Column {
+    /// The value for a row; `None` if it can't be computed, as where SurrealDB would answer an error.
+    pub(crate) fn value(&self, view: RowView<'_>, library: &dyn Library) -> Option<Value> {
+        match self {
+            Column::Local(expr) => {
+                let scope = Scope { row: Some(view.row.shown()), ..Scope::default() };
+                let value = expr.evaluate(&scope, &mut NoRecords, library).ok()?;
+                Some(value.into_owned())
+            }
+            Column::Virtual(number) => view.virtuals.get(*number as usize).cloned().flatten(),
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! One circuit for all queries that differ only in constants and parameters.
+//!
+//! The bindings of a template are an ordinary relation: registering a view inserts one, unregistering retracts it. A
+//! view is the join of the template's rows with its binding, and a changed row finds the bindings it may belong to
+//! through an index over the bindings, not by asking each of them.
+
+pub(crate) mod binding_index;
+pub(crate) mod column;
+pub(crate) mod partition;
+pub(crate) mod route;
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use crate::collection::id_set::IdSet;
+use crate::collection::shrink::shrink_table;
+use crate::collection::slab::Slab;
+use crate::dependent::attachment::Attachments;
+use crate::dependent::live_set::{LiveSets, Moment};
+use crate::expr::library::Library;
+use crate::expr::reader::NoRecords;
+use crate::expr::{Expr, Scope};
+use crate::plan::{OrderKey, Slots, Template};
+use crate::registration::hold::Hold;
+use crate::store::table::{RowView, Table, TableId};
+use crate::template::binding_index::{BindingIndex, BindingPlace};
+use crate::template::column::Column;
+use crate::template::partition::{Partition, Position};
+use crate::template::route::{Access, Keys, Membership, Routing};
+use crate::value::{Value, identity};
+use crate::work::Work;
+
+/// The values of a row at a template's columns.
+pub(crate) type Columns = SmallVec<[Value; 4]>;
+
+/// The bindings that a row belongs to, ascending.
+pub(crate) type Members = SmallVec<[u32; 8]>;
+
+/// What a row is to a template.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    members: Members,
+    /// The place in the order, where the order matters and the row belongs to any binding.
+    position: Option<Position>,
+}
+
+/// What a change of a row means to a template.
+#[derive(Debug)]
+pub(crate) enum Transition {
+    /// Nothing that the template looks at has changed.
+    Stay(Standing),
+    Move {
+        before: Standing,
+        after: Standing,
+    },
+}
+
+impl Transition {
+    /// A row that is nothing to the template, before and after.
+    pub(crate) fn nothing() -> Self {
+        Transition::Stay(Standing::default())
+    }
+}
+
+/// What makes templates one: the same query over the same relation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TemplateKey {
+    pub(crate) template: Arc<Template>,
+    pub(crate) relation: TableId,
+    /// Whether the results are windows, so that the order of the rows matters to the engine.
+    pub(crate) is_windowed: bool,
+    /// The slots that are live sets.
+    pub(crate) live: Vec<u16>,
+    /// The stage of a step in which the template is worked on: behind everything that it depends on.
+    pub(crate) rank: u32,
+}
+
+/// How a template works on its relation.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) filter: Option<Expr>,
+    /// Conjuncts of the condition that test membership in live sets, each with the arrangement of its column.
+    pub(crate) memberships: Vec<(Membership, u32)>,
+    pub(crate) order: Vec<OrderKey>,
+    pub(crate) routing: Routing,
+    /// For each access of the routing, the arrangement of the relation that serves it.
+    pub(crate) arrangements: Vec<u32>,
+    /// The number of slots that a binding needs. With fewer, nothing satisfies it.
+    pub(crate) slots: usize,
+}
+
+/// A template with its bindings.
+#[derive(Debug)]
+pub(crate) struct TemplateState {
+    pub(crate) key: TemplateKey,
+    pub(crate) wiring: Wiring,
+    pub(crate) bindings: Slab<Binding>,
+    by_slots: HashTable<u32>,
+    indexes: Vec<BindingIndex>,
+    /// Bindings whose values no index can hold; candidates of every row.
+    unindexed: IdSet,
+    /// The subqueries under the rows, if there are any.
+    pub(crate) attachments: Option<Box<Attachments>>,
+}
+
+/// The slot values of one or more views, and what depends on them.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) slots: Slots,
+    pub(crate) members: BindingResult,
+    /// What the binding needs for as long as it is there.
+    pub(crate) holds: Box<[Hold]>,
+    /// The environment of the subqueries under its rows.
+    pub(crate) environment: u32,
+}
+
+/// How the rows of a binding become results.
+#[derive(Debug)]
+pub(crate) enum BindingResult {
+    /// All rows are the result with this number.
+    All(u32),
+    /// Windows on the ordered rows.
+    Windows(Box<Partition>),
+}
+
+/// What evaluation needs besides a row and a binding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evaluation<'a> {
+    pub(crate) library: &'a dyn Library,
+    pub(crate) sets: &'a LiveSets,
+}
+
+const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0xb1d);
+
+impl TemplateState {
+    pub(crate) fn new(key: TemplateKey, wiring: Wiring) -> Self {
+        let indexes = match &wiring.routing {
+            Routing::Indexed(accesses) => accesses.iter().map(BindingIndex::of).collect(),
+            Routing::Single | Routing::Unindexed => Vec::new(),
+        };
+        let attachments = (!key.template.children.is_empty()).then(|| Box::new(Attachments::of(&key.template)));
+        TemplateState {
+            key,
+            wiring,
+            bindings: Slab::default(),
+            by_slots: HashTable::new(),
+            indexes,
+            unindexed: IdSet::default(),
+            attachments,
+        }
+    }
+
+    /// The binding with these slot values.
+    pub(crate) fn find(&self, slots: &Slots) -> Option<u32> {
+        let bindings = &self.bindings;
+        let is_same = |number: &u32| bindings.get(*number).is_some_and(|binding| binding.slots == *slots);
+        self.by_slots.find(hash(slots), is_same).copied()
+    }
+
+    /// Inserts a binding. O(keys of the binding), whatever the number of bindings.
+    pub(crate) fn insert(&mut self, binding: Binding) -> u32 {
+        let number = self.bindings.insert(binding);
+        self.file(number);
+        number
+    }
+
+    /// Retracts a binding. O(keys of the binding), whatever the number of bindings.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Binding> {
+        self.unfile(number);
+        self.bindings.remove(number)
+    }
+
+    fn file(&mut self, number: u32) {
+        let Some(binding) = self.bindings.get(number) else { return };
+        let keys = self.keys_of(&binding.slots);
+        let slots_hash = hash(&binding.slots);
+        let bindings = &self.bindings;
+        let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
+        self.by_slots.insert_unique(slots_hash, number, rehash);
+        match keys {
+            Some(keys) => {
+                for (index, key) in self.indexes.iter_mut().zip(keys) {
+                    index.insert(key, number);
+                }
+            }
+            None => self.unindexed.insert(number),
+        }
+    }
+
+    fn unfile(&mut self, number: u32) {
+        let Some(binding) = self.bindings.get(number) else { return };
+        let keys = self.keys_of(&binding.slots);
+        if let Ok(entry) = self.by_slots.find_entry(hash(&binding.slots), |other| *other == number) {
+            entry.remove();
+            let bindings = &self.bindings;
+            let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
+            shrink_table(&mut self.by_slots, rehash);
+        }
+        match keys {
+            Some(keys) => {
+                for (index, key) in self.indexes.iter_mut().zip(keys) {
+                    index.remove(key, number);
+                }
+            }
+            None => self.unindexed.remove(number),
+        }
+    }
+
+    /// How many bindings every changed row has to try, for want of an index.
+    pub(crate) fn unindexed_bindings(&self) -> usize {
+        match self.wiring.routing {
+            Routing::Unindexed => self.bindings.len(),
+            Routing::Single | Routing::Indexed(_) => self.unindexed.len(),
+        }
+    }
+
+    /// The values of a row at the columns; `None` if one can't be computed.
+    pub(crate) fn columns(&self, view: RowView<'_>, library: &dyn Library) -> Option<Columns> {
+        self.wiring.columns.iter().map(|column| column.value(view, library)).collect()
+    }
+
+    /// The place of a row in the order.
+    pub(crate) fn position(&self, number: u32, view: RowView<'_>, columns: &Columns) -> Position {
+        let key = |key: &OrderKey| columns.get(usize::from(key.column)).cloned().unwrap_or_default();
+        Position { keys: self.wiring.order.iter().map(key).collect(), id: view.row.id.clone(), row: number }
+    }
+
+    /// Whether a row with these columns satisfies a binding. One whose condition can't be evaluated does not.
+    pub(crate) fn holds(&self, columns: &Columns, slots: &Slots, moment: Moment, with: Evaluation<'_>) -> bool {
+        if slots.0.len() < self.wiring.slots {
+            return false;
+        }
+        let holds = self.wiring.filter.as_ref().is_none_or(|filter| {
+            let scope = Scope { columns, slots: &slots.0, ..Scope::default() };
+            filter.test(&scope, &mut NoRecords, with.library).unwrap_or(false)
+        });
+        holds
+            && self.wiring.memberships.iter().all(|(membership, _)| {
+                let value = columns.get(usize::from(membership.column)).unwrap_or(&Value::None);
+                let set = set_of(slots, membership.slot).and_then(|set| with.sets.get(set));
+                set.is_some_and(|set| set.contains(value, moment, with.library)) != membership.is_negated
+            })
+    }
+
+    /// What a row is to this template. O(candidates).
+    pub(crate) fn standing(
+        &self,
+        number: u32,
+        view: RowView<'_>,
+        columns: Option<Columns>,
+        moment: Moment,
+        with: Evaluation<'_>,
+        work: &mut Work,
+    ) -> Standing {
+        let Some(columns) = columns else { return Standing::default() };
+        let members = self.members(&columns, moment, with, work);
+        let has_position = self.key.is_windowed && !members.is_empty();
+        let position = has_position.then(|| self.position(number, view, &columns));
+        Standing { members, position }
+    }
+
+    /// What the change of a row means. `is_forced` says that more than the row may have changed: a live set has.
+    pub(crate) fn transition(
+        &self,
+        number: u32,
+        before: Option<RowView<'_>>,
+        after: Option<RowView<'_>>,
+        is_forced: bool,
+        with: Evaluation<'_>,
+        work: &mut Work,
+    ) -> Transition {
+        let columns_before = before.and_then(|view| self.columns(view, with.library));
+        let columns_after = after.and_then(|view| self.columns(view, with.library));
+        work.rows_examined += u64::from(before.is_some()) + u64::from(after.is_some());
+        if let (false, Some(view), Some(was), Some(is)) = (is_forced, before, &columns_before, &columns_after)
+            && identity::are_identical_lists(was, is)
+        {
+            return Transition::Stay(self.standing(number, view, columns_before, Moment::Before, with, work));
+        }
+        let mut standing = |view: Option<RowView<'_>>, columns, moment| match view {
+            Some(view) => self.standing(number, view, columns, moment, with, work),
+            None => Standing::default(),
+        };
+        let before = standing(before, columns_before, Moment::Before);
+        let after = standing(after, columns_after, Moment::Now);
+        Transition::Move { before, after }
+    }
+
+    /// Calls `mark` for each result that shows a row which did not move.
+    pub(crate) fn stay(&self, standing: &Standing, mut mark: impl FnMut(u32)) {
+        for binding in standing.members.iter().filter_map(|number| self.bindings.get(*number)) {
+            match (&binding.members, &standing.position) {
+                (BindingResult::All(result), _) => mark(*result),
+                (BindingResult::Windows(partition), Some(position)) => {
+                    partition.results_at(position, &self.wiring.order).for_each(&mut mark);
+                }
+                (BindingResult::Windows(_), None) => {}
+            }
+        }
+    }
+
+    /// Moves a row out of the bindings that it belonged to and into those that it belongs to now. Calls `mark` with
+    /// each result, row and weight: the row itself, and rows that it pushed out of a window or made room for.
+    pub(crate) fn transfer(
+        &mut self,
+        before: &Standing,
+        after: &Standing,
+        number: u32,
+        mut mark: impl FnMut(u32, u32, i32),
+    ) {
+        for (standing, weight) in [(before, -1), (after, 1)] {
+            for member in &standing.members {
+                let Some(binding) = self.bindings.get_mut(*member) else {
+                    continue;
+                };
+                match (&mut binding.members, &standing.position) {
+                    (BindingResult::All(result), _) => mark(*result, number, weight),
+                    (BindingResult::Windows(partition), Some(position)) => {
+                        let mut moves = |result, row, enters| mark(result, row, if enters { 1 } else { -1 });
+                        if weight > 0 {
+                            partition.insert(position.clone(), &self.wiring.order, &mut moves);
+                        } else {
+                            partition.remove(position, &self.wiring.order, &mut moves);
+                        }
+                    }
+                    (BindingResult::Windows(_), None) => {}
+                }
+            }
+        }
+    }
+
+    /// The rows that satisfy a binding, with their columns, ascending. O(candidates), or O(table) where nothing is
+    /// indexed.
+    pub(crate) fn matching(
+        &self,
+        table: &Table,
+        slots: &Slots,
+        with: Evaluation<'_>,
+        work: &mut Work,
+    ) -> Vec<(u32, Columns)> {
+        let mut check = |number: u32, view: RowView<'_>| {
+            work.rows_examined += 1;
+            let columns = self.columns(view, with.library)?;
+            self.holds(&columns, slots, Moment::Now, with).then_some((number, columns))
+        };
+        match self.candidate_rows(table, slots, with.sets) {
+            Some(candidates) => candidates.into_iter().filter_map(|row| check(row, table.view(row)?)).collect(),
+            None => table.views().filter_map(|(row, view)| check(row, view)).collect(),
+        }
+    }
+
+    /// The rows that satisfy a binding, in order. O(candidates · log rows).
+    pub(crate) fn partition(
+        &self,
+        table: Option<&Table>,
+        slots: &Slots,
+        with: Evaluation<'_>,
+        work: &mut Work,
+    ) -> Partition {
+        let Some(table) = table else { return Partition::default() };
+        let rows = self.matching(table, slots, with, work);
+        let place = |(number, columns): (u32, Columns)| Some(self.position(number, table.view(number)?, &columns));
+        Partition::of(rows.into_iter().filter_map(place).collect(), &self.wiring.order)
+    }
+
+    /// The rows among which those of a binding are, ascending; `None` if that may be all of the table.
+    fn candidate_rows(&self, table: &Table, slots: &Slots, sets: &LiveSets) -> Option<Vec<u32>> {
+        let Routing::Indexed(accesses) = &self.wiring.routing else {
+            return None;
+        };
+        let mut rows = Vec::new();
+        for (access, arrangement) in accesses.iter().zip(&self.wiring.arrangements) {
+            match access {
+                Access::Hash { binding, .. } => {
+                    let Keys::These(keys) = binding.of_slots(&slots.0) else {
+                        return None;
+                    };
+                    table.arrangements.with_hashes(*arrangement, &keys, &mut rows);
+                }
+                Access::Order { slot, operator, .. } => {
+                    let value = slots.0.get(usize::from(*slot))?;
+                    table.arrangements.in_order(*arrangement, *operator, value, &mut rows);
+                }
+                Access::Set { slot, .. } => {
+                    let set = sets.get(set_of(slots, *slot)?)?;
+                    if set.is_wild() {
+                        return None;
+                    }
+                    set.values().for_each(|value| rows_with_value(table, *arrangement, value, &mut rows));
+                }
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        Some(rows)
+    }
+
+    /// The bindings that a row with these columns belongs to, ascending. O(candidates).
+    fn members(&self, columns: &Columns, moment: Moment, with: Evaluation<'_>, work: &mut Work) -> Members {
+        let mut candidates = Members::new();
+        self.candidates(columns, with.sets, &mut candidates, work);
+        work.bindings_probed += candidates.len() as u64;
+        candidates.retain(|number| {
+            self.bindings.get(*number).is_some_and(|binding| self.holds(columns, &binding.slots, moment, with))
+        });
+        candidates
+    }
+
+    fn candidates(&self, columns: &Columns, sets: &LiveSets, out: &mut Members, work: &mut Work) {
+        let Routing::Indexed(accesses) = &self.wiring.routing else {
+            out.extend(self.bindings.iter().map(|(number, _)| number));
+            return;
+        };
+        self.unindexed.append_to(out);
+        for (access, index) in accesses.iter().zip(&self.indexes) {
+            work.indexes_probed += 1;
+            if !index.probe(access, columns, sets, out) {
+                out.clear();
+                out.extend(self.bindings.iter().map(|(number, _)| number));
+                return;
+            }
+        }
+        if out.len() > 1 {
+            out.sort_unstable();
+            out.dedup();
+        }
+    }
+
+    /// The binding's keys in every index; `None` if one of them can't hold it.
+    fn keys_of(&self, slots: &Slots) -> Option<Vec<BindingPlace>> {
+        let Routing::Indexed(accesses) = &self.wiring.routing else {
+            return Some(Vec::new());
+        };
+        accesses.iter().map(|access| BindingPlace::of(access, slots)).collect()
+    }
+}
+
+/// The live set in a slot.
+pub(crate) fn set_of(slots: &Slots, slot: u16) -> Option<u32> {
+    match slots.0.get(usize::from(slot)) {
+        Some(Value::Int(set)) => u32::try_from(*set).ok(),
+        _ => None,
+    }
+}
+
+/// Appends the rows that an arrangement by one column files under a value, and perhaps some others.
+pub(crate) fn rows_with_value(table: &Table, arrangement: u32, value: &Value, out: &mut Vec<u32>) {
+    if let Keys::These(keys) = Keys::of_value(value) {
+        table.arrangements.with_hashes(arrangement, &keys, out);
+    }
+}
+
+fn hash(slots: &Slots) -> u64 {
+    HASHER.hash_one(slots)
+}

@@ -1,0 +1,94 @@
+//! Results in short: their number, their size, and a hash of their content.
+
+use std::hash::Hasher;
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::step::delta::{ChangeKind, RowChange};
+use crate::value::{Object, RecordId, identity};
+
+/// A result that the circuit maintains, shared by all registrations of the same plan. The number is used again after
+/// the last of them is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResultId(pub u32);
+
+/// The size and the content of a result in two numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    pub rows: u64,
+    /// The sum of a hash of each row's id and version: independent of order, so that a change costs O(1), and the same
+    /// on every machine and in every version.
+    pub hash: u128,
+}
+
+impl Digest {
+    /// Takes in a change of a row, and of the rows under it. O(rows of the change).
+    pub(crate) fn apply(&mut self, change: &RowChange) {
+        match change.kind {
+            ChangeKind::Enter => self.rows += 1,
+            ChangeKind::Leave => self.rows = self.rows.saturating_sub(1),
+            ChangeKind::Update | ChangeKind::Stay => {}
+        }
+        self.apply_under(change, 0);
+    }
+
+    fn apply_under(&mut self, change: &RowChange, place: u128) {
+        let entry = |version| entry_hash(&change.id, version) ^ place;
+        match change.kind {
+            ChangeKind::Enter => self.hash = self.hash.wrapping_add(entry(change.version)),
+            ChangeKind::Leave => self.hash = self.hash.wrapping_sub(entry(change.version)),
+            ChangeKind::Update => {
+                self.hash = self.hash.wrapping_sub(entry(change.former)).wrapping_add(entry(change.version));
+            }
+            ChangeKind::Stay => {}
+        }
+        if change.nested.is_empty() {
+            return;
+        }
+        // Where a nested row stands: under which row, by which subquery.
+        let own = entry_hash(&change.id, 0) ^ place.rotate_left(1);
+        for nested in &change.nested {
+            let place = own.rotate_left(2 + u32::from(nested.child) % 120);
+            nested.changes.iter().for_each(|change| self.apply_under(change, place));
+        }
+    }
+}
+
+/// The hash of a row in a result: of its record and version. Stored, so it never changes.
+pub(crate) fn entry_hash(id: &RecordId, version: u64) -> u128 {
+    let mut bytes = Bytes::default();
+    id.hash_identity(&mut bytes);
+    bytes.write_u64(version);
+    xxh3_128(&bytes.0)
+}
+
+/// A version for a row that nobody counts the changes of: a hash of its content, the same on every machine. It has 53
+/// bits, which every JSON reader keeps.
+pub(crate) fn content_version(content: &Object) -> u64 {
+    let mut bytes = Bytes::default();
+    identity::hash_object(content, &mut bytes);
+    xxh3_64(&bytes.0) >> 11
+}
+
+/// Collects what is fed to it, in little-endian order on every machine.
+#[derive(Default)]
+pub(crate) struct Bytes(pub(crate) SmallVec<[u8; 64]>);
+
+impl Hasher for Bytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write(&number.to_le_bytes());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.write(&number.to_le_bytes());
+    }
+
+    fn finish(&self) -> u64 {
+        xxh3_64(&self.0)
+    }
+}
