@@ -3,6 +3,7 @@
 //! Its work is in the modules beside this one: [`registration`](crate::registration) makes plans into templates, bindings
 //! and results, [`step`](crate::step) carries a batch of changes through them, [`answer`](crate::answer) reads results.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -17,12 +18,15 @@ use crate::output::Output;
 use crate::plan::{Plan, Window};
 use crate::registration::root::Root;
 use crate::saved::save::Saving;
+use crate::step::changes::Changes;
 use crate::step::consumer::Consumer;
+use crate::step::delta::Marks;
 use crate::store::table::{Row, TableId};
 use crate::store::{Store, StoreReader};
-use crate::template::{Binding, Evaluation, TemplateKey, TemplateState};
+use crate::template::binding::Binding;
+use crate::template::{Evaluation, TemplateKey, TemplateState};
 use crate::value::RecordId;
-use crate::value::digest::{Digest, ResultId};
+use crate::value::digest::{Digest, PackedDigest, ResultId};
 use crate::work::{Size, Work};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -52,8 +56,17 @@ pub struct Circuit {
     pub(crate) vacated: Vec<TableId>,
     pub(crate) library: Arc<dyn Library>,
     pub(crate) work: Work,
+    /// Room that steps use one after the other.
+    pub(crate) spare: Spare,
     /// The save that is under way.
     pub(crate) saving: Option<Box<Saving>>,
+}
+
+/// What a step has used, and the next one uses again.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    pub(crate) changes: Changes,
+    pub(crate) marks: Marks,
 }
 
 /// A result that is maintained: all rows of a binding, or a window on them.
@@ -62,14 +75,22 @@ pub(crate) struct ResultState {
     pub(crate) template: u32,
     pub(crate) binding: u32,
     /// Everyone who needs the result.
-    pub(crate) readers: u32,
+    pub(crate) readers: NonZeroU32,
     /// Those of them who are outside, and are told its changes.
     pub(crate) views: u32,
-    pub(crate) window: Option<Box<Window>>,
-    pub(crate) digest: Digest,
-    /// Most results have none, and there may be a million of them.
-    pub(crate) consumers: Option<Box<IdSet>>,
+    pub(crate) digest: PackedDigest,
+    /// What most results don't have, and there may be a million of them.
+    pub(crate) more: Option<Box<More>>,
 }
+
+/// What only some results have.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) window: Option<Window>,
+    pub(crate) consumers: IdSet,
+}
+
+const _: () = assert!(size_of::<Option<ResultState>>() == 48);
 
 impl Circuit {
     pub fn new(library: Arc<dyn Library>) -> Self {
@@ -92,13 +113,14 @@ impl Circuit {
             vacated: Vec::new(),
             library,
             work: Work::default(),
+            spare: Spare::default(),
             saving: None,
         }
     }
 
     /// Size and hash of a result. O(1).
     pub fn digest(&self, result: ResultId) -> Option<Digest> {
-        self.results.get(result.0).map(|state| state.digest)
+        self.results.get(result.0).map(|state| state.digest.into())
     }
 
     /// The stored row of a record. O(1).
@@ -170,6 +192,6 @@ impl Circuit {
         let state = self.results.get(result.0)?;
         let template = self.templates.get(state.template)?;
         let binding = template.bindings.get(state.binding)?;
-        Some((template, binding, state.window.as_deref().copied()))
+        Some((template, binding, state.window()))
     }
 }

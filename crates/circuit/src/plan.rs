@@ -8,6 +8,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::derived::aggregate::AggregateFunction;
 use crate::expr::{Constant, Expr};
 use crate::output::Output;
@@ -125,7 +127,7 @@ pub enum Slot {
 
 /// The values of a template's slots. Equal means identical, so that two queries with `1` and `1.0` are not confused.
 #[derive(Clone, Debug, Default)]
-pub struct Slots(pub Box<[Value]>);
+pub struct Slots(pub(crate) SmallVec<[Value; 1]>);
 
 impl Plan {
     /// A plan over a table whose slots are constants, answering whole rows.
@@ -218,6 +220,8 @@ impl Hash for Slots {
 
 impl FromIterator<Value> for Slots {
     fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
-        Slots(values.into_iter().collect())
+        let mut slots = Slots(values.into_iter().collect());
+        slots.0.shrink_to_fit();
+        slots
     }
 }

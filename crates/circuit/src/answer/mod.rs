@@ -13,7 +13,6 @@ use crate::output::Output;
 use crate::step::delta::{Nested, RowChange};
 use crate::store::StoreReader;
 use crate::store::table::{Row, RowView};
-use crate::template::BindingResult;
 use crate::template::partition::compare;
 use crate::value::Value;
 use crate::value::digest::ResultId;
@@ -66,7 +65,7 @@ impl Circuit {
     pub(crate) fn numbers(&self, result: ResultId) -> Vec<u32> {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
-        if let (BindingResult::Windows(partition), Some(window)) = (&binding.members, window) {
+        if let (Some(partition), Some(window)) = (binding.partition(), window) {
             return partition.window(window).collect();
         }
         let rows = state.matching(table, &binding.slots, self.evaluation(), &mut Work::default());
@@ -80,7 +79,7 @@ impl Circuit {
     pub(crate) fn members(&self, result: ResultId, work: &mut Work) -> Vec<u32> {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
-        if let (BindingResult::Windows(partition), Some(window)) = (&binding.members, window) {
+        if let (Some(partition), Some(window)) = (binding.partition(), window) {
             return partition.window(window).collect();
         }
         let rows = state.matching(table, &binding.slots, self.evaluation(), work);

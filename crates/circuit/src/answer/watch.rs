@@ -25,7 +25,7 @@ impl Circuit {
             return (result, WatchId(*consumer));
         }
         if let Some(state) = self.results.get_mut(result.0) {
-            state.readers += 1;
+            state.readers = state.readers.saturating_add(1);
         }
         let consumer = self.add_consumer(result, plan.output.clone(), Target::Watch);
         self.watches.insert(key, (consumer, 1));

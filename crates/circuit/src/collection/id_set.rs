@@ -1,38 +1,70 @@
-//! A set of small integers that is cheap when it holds one.
+//! A set of small integers that is cheap when it holds few.
 
 use hashbrown::HashSet;
+use smallvec::SmallVec;
 
 use crate::collection::shrink::Shrink;
 
 type Hasher = foldhash::fast::FixedState;
 
-/// A set of row or binding numbers. 16 bytes; a single member needs no allocation. Insertion and removal are O(1).
-#[derive(Debug, Default)]
+/// A set of row or binding numbers. 16 bytes; up to three members need no allocation. Insertion and removal are O(1).
+#[derive(Debug)]
 pub(crate) enum IdSet {
-    #[default]
-    Empty,
-    One(u32),
+    /// The first so many of three.
+    Inline(u8, [u32; INLINE]),
     /// At most [`FEW`] members, unsorted.
-    #[expect(clippy::box_collection, reason = "a vector of its own is 24 bytes, and most sets have one member")]
-    Few(Box<Vec<u32>>),
+    Few(Box<Few>),
     Many(Box<HashSet<u32, Hasher>>),
 }
 
 const _: () = assert!(size_of::<IdSet>() == 16);
 
+const INLINE: usize = 3;
+
 /// Up to this many members a linear scan beats hashing.
-const FEW: usize = 16;
+const FEW: usize = 15;
+
+/// Members in one allocation of a cache line.
+#[derive(Debug)]
+pub(crate) struct Few {
+    len: u32,
+    ids: [u32; FEW],
+}
+
+impl Few {
+    fn of(members: &[u32]) -> Box<Few> {
+        let mut few = Box::new(Few { len: members.len() as u32, ids: [0; FEW] });
+        few.ids[..members.len()].copy_from_slice(members);
+        few
+    }
+}
+
+impl Default for IdSet {
+    fn default() -> Self {
+        IdSet::Inline(0, [0; INLINE])
+    }
+}
 
 impl IdSet {
     /// Adds a member; adding it again changes nothing.
     pub(crate) fn insert(&mut self, id: u32) {
+        if self.few().is_some_and(|ids| ids.contains(&id)) {
+            return;
+        }
         match self {
-            IdSet::Empty => *self = IdSet::One(id),
-            IdSet::One(only) if *only == id => {}
-            IdSet::One(only) => *self = IdSet::Few(Box::new(vec![*only, id])),
-            IdSet::Few(ids) if ids.contains(&id) => {}
-            IdSet::Few(ids) if ids.len() < FEW => ids.push(id),
-            IdSet::Few(ids) => *self = IdSet::Many(Box::new(ids.iter().copied().chain([id]).collect())),
+            IdSet::Inline(len, ids) if usize::from(*len) < INLINE => {
+                ids[usize::from(*len)] = id;
+                *len += 1;
+            }
+            IdSet::Inline(_, ids) => {
+                let [first, second, third] = *ids;
+                *self = IdSet::Few(Few::of(&[first, second, third, id]));
+            }
+            IdSet::Few(few) if (few.len as usize) < FEW => {
+                few.ids[few.len as usize] = id;
+                few.len += 1;
+            }
+            IdSet::Few(few) => *self = IdSet::Many(Box::new(few.ids.iter().copied().chain([id]).collect())),
             IdSet::Many(ids) => {
                 ids.insert(id);
             }
@@ -41,47 +73,65 @@ impl IdSet {
 
     /// Removes a member; removing an absent one changes nothing.
     pub(crate) fn remove(&mut self, id: u32) {
-        match self {
-            IdSet::One(only) if *only == id => *self = IdSet::Empty,
-            IdSet::Empty | IdSet::One(_) => {}
-            IdSet::Few(ids) => {
-                if let Some(position) = ids.iter().position(|other| *other == id) {
-                    ids.swap_remove(position);
-                }
-                if let [only] = ids[..] {
-                    *self = IdSet::One(only);
+        let place = self.few().and_then(|ids| ids.iter().position(|other| *other == id));
+        match (&mut *self, place) {
+            (IdSet::Inline(len, ids), Some(place)) => {
+                *len -= 1;
+                ids[place] = ids[usize::from(*len)];
+            }
+            (IdSet::Few(few), Some(place)) => {
+                few.len -= 1;
+                few.ids[place] = few.ids[few.len as usize];
+                if few.len as usize <= INLINE / 2 {
+                    *self = IdSet::of(&few.ids[..few.len as usize]);
                 }
             }
-            IdSet::Many(ids) => {
+            (IdSet::Many(ids), _) => {
                 ids.remove(&id);
                 ids.shrink();
                 if ids.len() <= FEW / 2 {
-                    *self = IdSet::Few(Box::new(ids.iter().copied().collect()));
+                    let members: SmallVec<[u32; FEW]> = ids.iter().copied().collect();
+                    *self = IdSet::Few(Few::of(&members));
                 }
             }
+            (_, None) => {}
+        }
+    }
+
+    /// A set of at most three members.
+    fn of(members: &[u32]) -> IdSet {
+        let mut ids = [0; INLINE];
+        ids[..members.len()].copy_from_slice(members);
+        IdSet::Inline(members.len() as u8, ids)
+    }
+
+    /// The members, where they are a list.
+    fn few(&self) -> Option<&[u32]> {
+        match self {
+            IdSet::Inline(len, ids) => Some(&ids[..usize::from(*len)]),
+            IdSet::Few(few) => Some(&few.ids[..few.len as usize]),
+            IdSet::Many(_) => None,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, IdSet::Empty)
+        matches!(self, IdSet::Inline(0, _))
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            IdSet::Empty => 0,
-            IdSet::One(_) => 1,
-            IdSet::Few(ids) => ids.len(),
+            IdSet::Inline(len, _) => usize::from(*len),
+            IdSet::Few(few) => few.len as usize,
             IdSet::Many(ids) => ids.len(),
         }
     }
 
     /// Appends all members to `out`, in no particular order.
     pub(crate) fn append_to(&self, out: &mut impl Extend<u32>) {
-        match self {
-            IdSet::Empty => {}
-            IdSet::One(only) => out.extend([*only]),
-            IdSet::Few(ids) => out.extend(ids.iter().copied()),
-            IdSet::Many(ids) => out.extend(ids.iter().copied()),
+        match (self.few(), self) {
+            (Some(ids), _) => out.extend(ids.iter().copied()),
+            (None, IdSet::Many(ids)) => out.extend(ids.iter().copied()),
+            (None, _) => {}
         }
     }
 }

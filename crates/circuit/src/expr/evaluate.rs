@@ -64,6 +64,10 @@ impl Expr {
                 left.holds(scope, environment)? || right.holds(scope, environment)?
             }
             Expr::Not(inner) => !inner.holds(scope, environment)?,
+            Expr::Binary(operator, left, right) if *operator != Operator::Coalesce => {
+                let (left, right) = (left.value(scope, environment)?, right.value(scope, environment)?);
+                operator.compare(&left, &right, environment.library)
+            }
             other => other.value(scope, environment)?.is_truthy(),
         })
     }

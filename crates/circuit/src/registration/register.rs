@@ -240,7 +240,7 @@ impl Circuit {
         let is_local = output.is_local() && !may_be_link;
         let consumer = self.consumers.insert(Consumer::new(result.0, output, target, is_local));
         if let Some(state) = self.results.get_mut(result.0) {
-            state.consumers.get_or_insert_default().insert(consumer);
+            state.more.get_or_insert_default().consumers.insert(consumer);
         }
         consumer
     }
@@ -249,11 +249,11 @@ impl Circuit {
     pub(crate) fn remove_consumer(&mut self, number: u32) {
         let Some(consumer) = self.consumers.remove(number) else { return };
         if let Some(state) = self.results.get_mut(consumer.result)
-            && let Some(consumers) = &mut state.consumers
+            && let Some(more) = &mut state.more
         {
-            consumers.remove(number);
-            if consumers.is_empty() {
-                state.consumers = None;
+            more.consumers.remove(number);
+            if more.consumers.is_empty() && more.window.is_none() {
+                state.more = None;
             }
         }
         for owner in consumer.rows.into_values().filter_map(|told| told.owner) {

@@ -1,12 +1,15 @@
 //! Results: the rows of a binding, or a window on them, shared by all who ask for the same.
 
-use crate::circuit::{Circuit, ResultState};
+use std::num::NonZeroU32;
+
+use crate::circuit::{Circuit, More, ResultState};
 use crate::collection::shrink::Shrink;
 use crate::plan::{Slots, Window};
 use crate::registration::hold::Hold;
 use crate::step::delta::RowChange;
-use crate::template::{Binding, BindingResult, Evaluation};
-use crate::value::digest::{Digest, ResultId};
+use crate::template::Evaluation;
+use crate::template::binding::Binding;
+use crate::value::digest::{Digest, PackedDigest, ResultId};
 use crate::work::Work;
 
 impl Circuit {
@@ -37,18 +40,19 @@ impl Circuit {
 
     /// Counts one more reader of an existing result.
     fn shared(&mut self, template: u32, binding: u32, window: Option<Window>) -> Option<ResultId> {
-        let result = match (&self.templates.get(template)?.bindings.get(binding)?.members, window) {
-            (BindingResult::All(result), _) => *result,
-            (BindingResult::Windows(partition), Some(window)) => {
-                partition.windows.iter().find(|(known, _)| *known == window)?.1
-            }
-            (BindingResult::Windows(_), None) => return None,
+        let binding = self.templates.get(template)?.bindings.get(binding)?;
+        let result = match (binding.partition(), window) {
+            (None, _) => binding.result,
+            (Some(partition), Some(window)) => partition.windows.iter().find(|(known, _)| *known == window)?.1,
+            (Some(_), None) => return None,
         };
-        self.results.get_mut(result)?.readers += 1;
+        let state = self.results.get_mut(result)?;
+        state.readers = state.readers.saturating_add(1);
         Some(ResultId(result))
     }
 
-    pub(crate) fn add_binding(&mut self, template: u32, slots: Slots, holds: Vec<Hold>) -> u32 {
+    pub(crate) fn add_binding(&mut self, template: u32, mut slots: Slots, holds: Vec<Hold>) -> u32 {
+        self.store.share(&mut slots.0);
         for hold in &holds {
             if let Hold::Set(set) = hold
                 && let Some(set) = self.sets.get_mut(*set)
@@ -59,21 +63,18 @@ impl Circuit {
         let with = Evaluation { library: &*self.library, sets: &self.sets };
         let Some(state) = self.templates.get_mut(template) else { return u32::MAX };
         let environment = state.attachments.as_mut().map_or(0, |attachments| attachments.enter(&slots));
-        let members = match state.key.is_windowed {
-            true => {
-                let table = self.store.get(state.key.relation);
-                BindingResult::Windows(Box::new(state.partition(table, &slots, with, &mut self.work)))
-            }
-            false => BindingResult::All(u32::MAX),
-        };
-        state.insert(Binding { slots, members, holds: holds.into(), environment })
+        let partition = state.key.is_windowed.then(|| {
+            let table = self.store.get(state.key.relation);
+            state.partition(table, &slots, with, &mut self.work)
+        });
+        state.insert(Binding::new(slots, partition, holds, environment))
     }
 
     /// The result of all rows of a new binding.
     fn add_all(&mut self, template: u32, binding: u32) -> ResultId {
         let result = self.results.insert(ResultState::new(template, binding, None));
         if let Some(binding) = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding)) {
-            binding.members = BindingResult::All(result);
+            binding.result = result;
         }
         self.begin_result(ResultId(result));
         ResultId(result)
@@ -82,10 +83,9 @@ impl Circuit {
     /// Adds a window on the rows of a binding. O(rows of the window · log n).
     fn add_window(&mut self, template: u32, binding: u32, window: Option<Window>) -> ResultId {
         let window = window.unwrap_or(Window { start: 0, limit: None });
-        let result = self.results.insert(ResultState::new(template, binding, Some(Box::new(window))));
-        if let Some(Binding { members: BindingResult::Windows(partition), .. }) =
-            self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding))
-        {
+        let result = self.results.insert(ResultState::new(template, binding, Some(window)));
+        let binding = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding));
+        if let Some(partition) = binding.and_then(Binding::partition_mut) {
             partition.windows.push((window, result));
         }
         self.begin_result(ResultId(result));
@@ -110,15 +110,15 @@ impl Circuit {
             self.listing(result).iter().for_each(|change| digest.apply(change));
         }
         if let Some(state) = self.results.get_mut(result.0) {
-            state.digest = digest;
+            state.digest = digest.into();
         }
     }
 
     /// Counts one reader less of a result, and removes what nobody reads any more.
     pub(crate) fn release_result(&mut self, result: ResultId) {
         let Some(state) = self.results.get_mut(result.0) else { return };
-        state.readers -= 1;
-        if state.readers > 0 {
+        if let Some(left) = NonZeroU32::new(state.readers.get() - 1) {
+            state.readers = left;
             return;
         }
         let (template, binding) = (state.template, state.binding);
@@ -131,7 +131,7 @@ impl Circuit {
         }
         self.results.remove(result.0);
         let Some(state) = self.templates.get_mut(template) else { return };
-        if let Some(Binding { members: BindingResult::Windows(partition), .. }) = state.bindings.get_mut(binding) {
+        if let Some(partition) = state.bindings.get_mut(binding).and_then(Binding::partition_mut) {
             partition.windows.retain(|(_, other)| *other != result.0);
             partition.windows.shrink();
             if !partition.windows.is_empty() {
@@ -149,7 +149,7 @@ impl Circuit {
             attachments.leave(binding.environment);
         }
         let is_unused = state.bindings.len() == 0;
-        for hold in binding.holds {
+        for hold in binding.into_holds() {
             if let Hold::Set(set) = hold
                 && let Some(set) = self.sets.get_mut(set)
             {
@@ -184,7 +184,13 @@ impl Circuit {
 }
 
 impl ResultState {
-    fn new(template: u32, binding: u32, window: Option<Box<Window>>) -> Self {
-        ResultState { template, binding, readers: 1, views: 0, window, digest: Digest::default(), consumers: None }
+    fn new(template: u32, binding: u32, window: Option<Window>) -> Self {
+        let more = window.map(|window| Box::new(More { window: Some(window), ..More::default() }));
+        ResultState { template, binding, readers: NonZeroU32::MIN, views: 0, digest: PackedDigest::default(), more }
+    }
+
+    /// The window that the result is; `None` if it is all rows of its binding.
+    pub(crate) fn window(&self) -> Option<Window> {
+        self.more.as_ref()?.window
     }
 }

@@ -12,7 +12,6 @@ use crate::plan::{Plan, Slot, Slots, Source};
 use crate::registration::hold::Hold;
 use crate::registration::register::{Ground, Outer};
 use crate::step::delta::Marks;
-use crate::template::BindingResult;
 use crate::value::digest::ResultId;
 
 /// A registered plan with computed slots. Registrations of the same plan share one.
@@ -39,7 +38,7 @@ impl Circuit {
             root.readers += 1;
             let result = root.result;
             if let Some(state) = self.results.get_mut(result.0) {
-                state.readers += 1;
+                state.readers = state.readers.saturating_add(1);
             }
             return result;
         }
@@ -120,11 +119,11 @@ impl Circuit {
         let Some(state) = self.results.get_mut(result.0) else { return };
         let (former_template, former_binding) = (state.template, state.binding);
         (state.template, state.binding) = (template, binding);
-        let window = state.window.as_deref().copied();
+        let window = state.window();
         if let Some(binding) = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding)) {
-            match (&mut binding.members, window) {
-                (BindingResult::Windows(partition), Some(window)) => partition.windows.push((window, result.0)),
-                (members, _) => *members = BindingResult::All(result.0),
+            match (binding.partition_mut(), window) {
+                (Some(partition), Some(window)) => partition.windows.push((window, result.0)),
+                _ => binding.result = result.0,
             }
         }
         let former = self.templates.get(former_template).and_then(|state| state.bindings.get(former_binding));

@@ -3,6 +3,7 @@
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
 use crate::dependent::virtual_column::Definition;
+use crate::expr::path::Step;
 use crate::expr::{Expr, Operator};
 use crate::plan::{OrderKey, Shape, Source, Template};
 use crate::registration::register::rank_of;
@@ -64,6 +65,11 @@ impl Circuit {
         // A derived row may itself be a link, so that any path from it leads to another record.
         let may_be_link = template.source == Source::Derived(Shape::Rows) && expr.needs_row();
         if expr.is_local() && !may_be_link {
+            if let (Source::Table(_), Expr::Path(path)) = (&template.source, expr)
+                && let [Step::Field(name)] = path.steps()
+            {
+                return Column::Field(self.store.share_name(name.clone()));
+            }
             return Column::Local(expr.clone());
         }
         let lookups = if expr.has_subquery() { template.lookups.clone() } else { Vec::new() };
@@ -81,7 +87,7 @@ impl Circuit {
     fn arrange(&mut self, relation: TableId, spec: Spec) -> u32 {
         let Some(table) = self.store.get_mut(relation) else { return u32::MAX };
         let ranks = spec.columns().iter().map(|column| match column {
-            Column::Local(_) => 0,
+            Column::Field(_) | Column::Local(_) => 0,
             Column::Virtual(number) => table.virtual_columns.get(*number).map_or(0, |column| column.rank),
         });
         let rank = ranks.max().unwrap_or(0);

@@ -3,8 +3,9 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::store::Store;
-use crate::store::table::{Row, RowView, TableId, Virtuals};
+use crate::expr::library::Library;
+use crate::store::arrangement::Places;
+use crate::store::table::{Row, RowView, Table, TableId, Virtuals};
 use crate::value::Value;
 
 /// The rows that a step has changed so far, by relation.
@@ -12,6 +13,10 @@ use crate::value::Value;
 pub(crate) struct Changes {
     /// Most steps concern one relation or two.
     relations: SmallVec<[(TableId, RelationChanges); 2]>,
+    /// How many rows the step is expected to change.
+    expected: usize,
+    /// Room of former steps, so that a step allocates nothing here.
+    spare: Vec<RelationChanges>,
 }
 
 /// The changed rows of one relation.
@@ -24,6 +29,12 @@ pub(crate) struct RelationChanges {
 
 /// Up to this many rows a linear search beats hashing.
 const FEW: usize = 16;
+
+/// For so many rows there is room from the start, where so many are expected.
+const RESERVED: usize = 1 << 14;
+
+/// So many relations keep their room from one step to the next.
+const KEPT: usize = 2;
 
 /// What a row was before the step.
 #[derive(Debug)]
@@ -44,6 +55,24 @@ pub(crate) enum Content {
 }
 
 impl Changes {
+    /// Prepares for a step that is expected to change so many rows.
+    pub(crate) fn expect(&mut self, expected: usize) {
+        self.expected = expected;
+    }
+
+    /// Forgets all changes, and keeps the room that they took for the next step unless this one had little use for it.
+    pub(crate) fn clear(&mut self) {
+        self.spare.clear();
+        for (_, mut changes) in self.relations.drain(..).take(KEPT) {
+            let is_wanted = is_worth_keeping(changes.formers.len(), changes.formers.capacity());
+            changes.formers.clear();
+            changes.by_row.clear();
+            if is_wanted {
+                self.spare.push(changes);
+            }
+        }
+    }
+
     pub(crate) fn of(&self, table: TableId) -> Option<&RelationChanges> {
         self.relations.iter().find(|(known, _)| *known == table).map(|(_, changes)| changes)
     }
@@ -57,7 +86,9 @@ impl Changes {
     pub(crate) fn note(&mut self, table: TableId, number: u32, content: Content, virtuals: &[Option<Value>]) {
         let position = self.relations.iter().position(|(known, _)| *known == table);
         let position = position.unwrap_or_else(|| {
-            self.relations.push((table, RelationChanges::default()));
+            let mut changes = self.spare.pop().unwrap_or_default();
+            changes.formers.reserve(self.expected.min(RESERVED));
+            self.relations.push((table, changes));
             self.relations.len() - 1
         });
         let changes = &mut self.relations[position].1;
@@ -73,9 +104,18 @@ impl Changes {
     }
 }
 
+/// Whether room that one step has made use of may serve the next one: it may not be too much, nor mostly unused.
+pub(crate) fn is_worth_keeping(used: usize, room: usize) -> bool {
+    room <= 4 * used.max(4) && room <= 2 * RESERVED
+}
+
 impl RelationChanges {
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Former> {
         self.formers.iter()
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Former] {
+        &self.formers
     }
 
     pub(crate) fn get(&self, row: u32) -> Option<&Former> {
@@ -95,7 +135,8 @@ impl RelationChanges {
         }
         self.formers.push(former);
         if self.by_row.is_empty() && self.formers.len() > FEW {
-            self.by_row = self.formers.iter().zip(0..).map(|(former, position)| (former.number, position)).collect();
+            self.by_row.reserve(self.formers.capacity().min(RESERVED));
+            self.by_row.extend(self.formers.iter().zip(0..).map(|(former, position)| (former.number, position)));
         }
     }
 }
@@ -106,11 +147,18 @@ impl Former {
         !matches!(self.content, Content::Same)
     }
 
+    /// Where the row stood in the arrangements of a stage, and where it stands now.
+    pub(crate) fn places(&self, relation: &Table, rank: u32, library: &dyn Library) -> (Places, Places) {
+        let places = |view| relation.arrangements.places(view, rank, library);
+        let before = self.view(relation).map(places).unwrap_or_default();
+        (before, relation.view(self.number).map(places).unwrap_or_default())
+    }
+
     /// The row as it was before the step.
-    pub(crate) fn view<'a>(&'a self, store: &'a Store, table: TableId) -> Option<RowView<'a>> {
+    pub(crate) fn view<'a>(&'a self, relation: &'a Table) -> Option<RowView<'a>> {
         let row = match &self.content {
             Content::Absent => return None,
-            Content::Same => store.get(table)?.row(self.number)?,
+            Content::Same => relation.row(self.number)?,
             Content::Was(row) => row,
         };
         Some(RowView { row, virtuals: &self.virtuals })

@@ -8,14 +8,15 @@ use crate::step::changes::Content;
 use crate::step::delta::{ChangeKind, Marks, Nested, ResultDelta, RowChange, Touched};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::TableId;
-use crate::value::digest::ResultId;
+use crate::value::digest::{Digest, ResultId};
 
 /// Subqueries of before, for rows whose subqueries were computed again: by template, row and environment.
 type Former = HashMap<(u32, u32, u32), Attached, foldhash::fast::FixedState>;
 
 impl Circuit {
     /// Makes the marks of a stage into changes of results, and tells everyone who reads them.
-    pub(crate) fn conclude(&mut self, mut marks: Marks, stage: &Stage, progress: &mut Progress) {
+    /// Answers the marks, empty, for the next stage.
+    pub(crate) fn conclude(&mut self, mut marks: Marks, stage: &Stage, progress: &mut Progress) -> Marks {
         let touched = marks.net();
         let former = self.renew_attachments(&touched, stage, &marks, progress);
         let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
@@ -29,9 +30,10 @@ impl Circuit {
                 changes = of_same_rows(changes);
             }
             let Some(state) = self.results.get_mut(result.0) else { continue };
-            changes.iter().for_each(|change| state.digest.apply(change));
+            let mut digest = Digest::from(state.digest);
+            changes.iter().for_each(|change| digest.apply(change));
+            state.digest = digest.into();
             if !changes.is_empty() {
-                let digest = state.digest;
                 progress.deltas.insert(result.0, ResultDelta { result, changes, digest });
             }
             self.dependencies.readers_of_result(result.0, |dependent| self.wake(dependent, progress));
@@ -44,13 +46,15 @@ impl Circuit {
             self.feed_again(of_consumer, progress);
         }
         self.drop_attachments(&touched, &marks, former);
+        marks.clear(touched);
+        marks
     }
 
     fn consumers_of(&self, result: ResultId) -> Vec<u32> {
         let state = self.results.get(result.0);
         let mut numbers = Vec::new();
-        if let Some(consumers) = state.and_then(|state| state.consumers.as_deref()) {
-            consumers.append_to(&mut numbers);
+        if let Some(more) = state.and_then(|state| state.more.as_ref()) {
+            more.consumers.append_to(&mut numbers);
             numbers.sort_unstable();
         }
         numbers

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::step::changes::is_worth_keeping;
 use crate::store::table::{Row, TableId};
 use crate::value::digest::{Digest, ResultId};
 use crate::value::{RecordId, SameRecord};
@@ -58,6 +59,7 @@ pub(crate) struct Marks {
     moved: Vec<(u32, u32)>,
     /// The bindings that they had: template and binding.
     released: Vec<(u32, u32)>,
+    touched: Vec<Touched>,
 }
 
 #[derive(Debug)]
@@ -102,16 +104,30 @@ impl Marks {
 
     /// The net movement of each row in each result, by result. O(marks · log marks).
     pub(crate) fn net(&mut self) -> Vec<Touched> {
+        let mut touched = std::mem::take(&mut self.touched);
         // Stable: the first mark of a row tells whether the result showed it before the step.
         self.entries.sort_by_key(|mark| (mark.result, mark.row));
         let rows = self.entries.chunk_by(|a, b| (a.result, a.row) == (b.result, b.row));
-        rows.map(|marks| {
+        touched.extend(rows.map(|marks| {
             let Mark { result, row, weight, table } = marks[0];
             let was_shown = weight <= 0;
             let net = i32::from(was_shown) + marks.iter().map(|mark| mark.weight).sum::<i32>();
             Touched { result, table, row, was_shown, is_shown: net > 0 }
-        })
-        .collect()
+        }));
+        touched
+    }
+
+    /// Forgets all marks, and keeps the room that they took for the next stage unless this one had little use for it.
+    pub(crate) fn clear(&mut self, mut touched: Vec<Touched>) {
+        let is_wanted = is_worth_keeping(self.entries.len(), self.entries.capacity());
+        touched.clear();
+        self.entries.clear();
+        self.moved.clear();
+        if is_wanted {
+            self.touched = touched;
+        } else {
+            self.entries = Vec::new();
+        }
     }
 }
 

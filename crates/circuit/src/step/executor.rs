@@ -3,6 +3,9 @@
 //! The circuit starts no threads, so that it also runs where there are none, as in a browser. Where there are some,
 //! whoever owns them hands the circuit an [`Executor`]; what is computed does not depend on it.
 
+use std::ops::Range;
+use std::sync::OnceLock;
+
 /// Runs jobs, possibly at the same time.
 pub trait Executor: Sync {
     /// How many jobs may run at the same time: at least 1. With 1 there is nothing to gain from dividing work.
@@ -29,6 +32,26 @@ impl Executor for Serial {
     }
 }
 
+/// The fewest items that are worth a job of their own.
+pub(crate) const PARALLEL: usize = 64;
+
+/// Divides items into jobs, and answers what each job made of its range, in the order of the items.
+pub(crate) fn in_parallel<T: Send + Sync>(
+    items: usize,
+    executor: &dyn Executor,
+    job: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let jobs = (items / PARALLEL).min(executor.threads() * 4).max(1);
+    let chunk = items.div_ceil(jobs);
+    let answers: Vec<OnceLock<T>> = (0..jobs).map(|_| OnceLock::new()).collect();
+    executor.run(jobs, &|number| {
+        let range = (number * chunk).min(items)..((number + 1) * chunk).min(items);
+        // Each job runs once, so its place is free.
+        let _ = answers[number].set(job(range));
+    });
+    answers.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -43,6 +66,15 @@ mod tests {
             assert_eq!(ran.into_inner().unwrap(), Vec::from_iter(0..jobs));
         }
         assert_eq!(Serial.threads(), 1);
+    }
+
+    /// Catches items that are lost or come twice where they don't divide evenly.
+    #[test]
+    fn every_item_comes_once_and_in_order() {
+        for items in [0, 1, PARALLEL, 3 * PARALLEL + 1, 100 * PARALLEL - 1] {
+            let ranges = in_parallel(items, &Serial, |range| range.collect::<Vec<_>>());
+            assert_eq!(ranges.concat(), Vec::from_iter(0..items));
+        }
     }
 
     #[test]

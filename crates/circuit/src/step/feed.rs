@@ -139,9 +139,10 @@ impl Circuit {
     }
 
     fn former_view<'a>(&'a self, row: &Touched, progress: &'a Progress) -> Option<RowView<'a>> {
+        let relation = self.store.get(row.table)?;
         match progress.changes.of(row.table).and_then(|changes| changes.get(row.row)) {
-            Some(former) => former.view(&self.store, row.table),
-            None => self.store.get(row.table)?.view(row.row),
+            Some(former) => former.view(relation),
+            None => relation.view(row.row),
         }
     }
 

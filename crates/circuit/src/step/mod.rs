@@ -12,18 +12,19 @@ pub(crate) mod executor;
 pub(crate) mod feed;
 pub(crate) mod progress;
 
-use std::sync::{Arc, OnceLock};
+use smallvec::SmallVec;
 
 use crate::circuit::Circuit;
 use crate::dependent::dependencies::{Dependent, Read};
 use crate::ingest::batch::coalesce;
-use crate::step::changes::{Content, Former};
+use crate::step::changes::{Content, Former, RelationChanges};
 use crate::step::delta::{Marks, ResultDelta};
-use crate::step::executor::{Executor, Serial};
+use crate::step::executor::{Executor, PARALLEL, Serial, in_parallel};
 use crate::step::progress::{Progress, Stage};
+use crate::store::edges::EdgeRow;
 use crate::store::table::{Change, TableId};
-use crate::template::{Evaluation, Transition, rows_with_value};
-use crate::value::{RecordId, Value, identity};
+use crate::template::{Evaluation, TemplateState, Transition, rows_with_value};
+use crate::value::{Value, identity};
 use crate::work::Work;
 
 /// What one step did.
@@ -61,8 +62,11 @@ struct Candidate<'a> {
     is_forced: bool,
 }
 
-/// The fewest candidates that are worth a job of their own.
-const PARALLEL: usize = 64;
+impl<'a> Candidate<'a> {
+    fn changed(former: &'a Former) -> Self {
+        Candidate { row: former.number, former: Some(former), is_forced: false }
+    }
+}
 
 impl Circuit {
     /// Takes in a batch of committed changes and answers how every affected result changed.
@@ -79,7 +83,7 @@ impl Circuit {
         let received = changes.len();
         let changes = coalesce(changes);
         let coalesced = changes.len();
-        let mut progress = Progress::default();
+        let mut progress = Progress::beginning(std::mem::take(&mut self.spare.changes), coalesced);
         let mut effective = 0;
         for change in changes {
             effective += usize::from(self.store_change(change, &mut progress));
@@ -102,6 +106,8 @@ impl Circuit {
         progress.shown.sort_unstable();
         progress.shown.dedup();
         let shown = progress.shown.into_iter().map(|(watch, row)| (crate::WatchId(watch), row)).collect();
+        progress.changes.clear();
+        self.spare.changes = progress.changes;
         let statistics = Statistics { received, coalesced, effective, tables, results: deltas.len() };
         Step { deltas, watched, shown, statistics }
     }
@@ -157,12 +163,11 @@ impl Circuit {
     fn change_edges(&mut self, table: TableId, number: u32, progress: &mut Progress) {
         let former = progress.changes.of(table).and_then(|changes| changes.get(number));
         let before = former.and_then(|former| match &former.content {
-            Content::Was(row) => Some(row.clone()),
+            Content::Was(row) => EdgeRow::of(row),
             Content::Absent | Content::Same => None,
         });
-        let after = self.store.get(table).and_then(|table| table.row(number)).cloned();
-        let ends: Vec<Arc<RecordId>> = self.store.edges.change(before.as_ref(), after.as_ref());
-        for end in ends {
+        let after = self.store.get(table).and_then(|table| table.row(number)).and_then(EdgeRow::of);
+        for end in self.store.edges.change(before, after) {
             self.wake_readers(&Read::Edges(end), progress);
         }
     }
@@ -215,8 +220,7 @@ impl Circuit {
     fn stage(&mut self, rank: u32, progress: &mut Progress, executor: &dyn Executor) {
         let mut stage = progress.begin(rank);
         self.compute_virtuals(rank, &stage, progress);
-        self.rearrange(rank, progress);
-        let mut marks = Marks::default();
+        let mut marks = std::mem::take(&mut self.spare.marks);
         let mut templates = std::mem::take(&mut stage.templates);
         for table in progress.changes.tables() {
             templates.extend(self.store.get(table).into_iter().flat_map(|table| &table.templates));
@@ -224,7 +228,7 @@ impl Circuit {
         templates.sort_unstable();
         templates.dedup();
         templates.retain(|number| self.templates.get(*number).is_some_and(|state| state.key.rank == rank));
-        self.route(&templates, progress, executor, &mut marks);
+        self.route(rank, &templates, progress, executor, &mut marks);
         self.mark_attachments(&stage, &mut marks);
         stage.roots.sort_unstable();
         stage.roots.dedup();
@@ -232,7 +236,7 @@ impl Circuit {
             self.rebind(*root, &mut marks);
         }
         let released = marks.take_released();
-        self.conclude(marks, &stage, progress);
+        self.spare.marks = self.conclude(marks, &stage, progress);
         for (template, binding) in released {
             self.release_binding(template, binding);
         }
@@ -277,48 +281,94 @@ impl Circuit {
         }
     }
 
-    /// Moves changed rows to their places in the arrangements of a stage.
-    fn rearrange(&mut self, rank: u32, progress: &Progress) {
+    /// Moves every changed row to its place in the arrangements of a stage, looks at it as it was and as it is for each
+    /// template over its relation, and marks what that means.
+    fn route(&mut self, rank: u32, templates: &[u32], progress: &Progress, executor: &dyn Executor, marks: &mut Marks) {
         for table in progress.changes.tables() {
-            let Some(relation) = self.store.get(table) else { continue };
-            if relation.arrangements.len() == 0 {
+            let Some(changes) = progress.changes.of(table) else { continue };
+            let of_table = templates.iter().copied().filter(|number| self.looks_at_changes_only(*number, table));
+            let of_table: SmallVec<[u32; 8]> = of_table.collect();
+            if executor.threads() > 1 && changes.iter().len() >= 2 * PARALLEL {
+                self.rearrange_in_parallel(table, rank, changes, executor);
+                let candidates: Vec<Candidate<'_>> = changes.iter().map(Candidate::changed).collect();
+                of_table.iter().for_each(|number| self.route_in_parallel(*number, &candidates, executor, marks));
                 continue;
             }
-            let mut moves = Vec::new();
-            for former in progress.changes.of(table).into_iter().flat_map(|changes| changes.iter()) {
-                let before = former.view(&self.store, table);
-                let after = relation.view(former.number);
-                let places = |view| relation.arrangements.places(view, rank, &*self.library);
-                moves.push((
-                    former.number,
-                    before.map(places).unwrap_or_default(),
-                    after.map(places).unwrap_or_default(),
-                ));
+            // All of a row at a time, while it is in the processor's cache.
+            for former in changes.iter() {
+                self.rearrange(table, rank, former);
+                for number in &of_table {
+                    self.route_one(*number, &Candidate::changed(former), marks);
+                }
             }
-            let Some(relation) = self.store.get_mut(table) else { continue };
-            for (row, before, after) in moves {
-                relation.arrangements.rearrange(row, &before, after);
+        }
+        for number in templates {
+            let Some(state) = self.templates.get(*number).filter(|state| !state.wiring.memberships.is_empty()) else {
+                continue;
+            };
+            let candidates = self.candidates(state, *number, progress);
+            if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
+                self.route_in_parallel(*number, &candidates, executor, marks);
+            } else {
+                candidates.iter().for_each(|candidate| self.route_one(*number, candidate, marks));
             }
         }
     }
 
-    /// Looks at every changed row of the templates' relations as it was and as it is, and marks what that means.
-    fn route(&mut self, templates: &[u32], progress: &Progress, executor: &dyn Executor, marks: &mut Marks) {
-        for number in templates {
-            let candidates = self.candidates(*number, progress);
-            if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
-                let (transitions, work) = self.look_in_parallel(*number, &candidates, executor);
-                self.work += work;
-                for (candidate, transition) in candidates.iter().zip(transitions) {
-                    self.carry_out(*number, candidate, transition, marks);
-                }
-                continue;
-            }
-            for candidate in &candidates {
-                let mut work = Work::default();
-                let transition = self.look(*number, candidate, &mut work);
-                self.work += work;
-                self.carry_out(*number, candidate, transition, marks);
+    /// Whether a template over a relation has to look at its changed rows, and at no others.
+    fn looks_at_changes_only(&self, template: u32, relation: TableId) -> bool {
+        let state = self.templates.get(template);
+        state.is_some_and(|state| state.key.relation == relation && state.wiring.memberships.is_empty())
+    }
+
+    /// Moves a changed row to its places in the arrangements of a stage.
+    fn rearrange(&mut self, table: TableId, rank: u32, former: &Former) {
+        let Some(relation) = self.store.get_mut(table) else { return };
+        if relation.arrangements.len() == 0 {
+            return;
+        }
+        let (before, after) = former.places(relation, rank, &*self.library);
+        relation.arrangements.rearrange(former.number, &before, after);
+    }
+
+    /// As [`Circuit::rearrange`] for all changed rows: the places are found on all threads.
+    fn rearrange_in_parallel(&mut self, table: TableId, rank: u32, changes: &RelationChanges, executor: &dyn Executor) {
+        let Some(relation) = self.store.get(table).filter(|relation| relation.arrangements.len() > 0) else { return };
+        let formers = changes.as_slice();
+        let places = in_parallel(formers.len(), executor, |range| {
+            formers[range].iter().map(|former| former.places(relation, rank, &*self.library)).collect::<Vec<_>>()
+        });
+        let Some(relation) = self.store.get_mut(table) else { return };
+        for (former, (before, after)) in formers.iter().zip(places.into_iter().flatten()) {
+            relation.arrangements.rearrange(former.number, &before, after);
+        }
+    }
+
+    fn route_one(&mut self, template: u32, candidate: &Candidate<'_>, marks: &mut Marks) {
+        let mut work = Work::default();
+        let transition = self.look(template, candidate, &mut work);
+        self.work += work;
+        self.carry_out(template, candidate, transition, marks);
+    }
+
+    /// Looks at all candidates on all threads, and carries out what was found in their order.
+    fn route_in_parallel(
+        &mut self,
+        template: u32,
+        candidates: &[Candidate<'_>],
+        executor: &dyn Executor,
+        marks: &mut Marks,
+    ) {
+        let looked = in_parallel(candidates.len(), executor, |range| {
+            let mut work = Work::default();
+            let looked = candidates[range].iter().map(|candidate| self.look(template, candidate, &mut work));
+            (looked.collect::<Vec<_>>(), work)
+        });
+        let mut candidates = candidates.iter();
+        for (transitions, work) in looked {
+            self.work += work;
+            for (transition, candidate) in transitions.into_iter().zip(&mut candidates) {
+                self.carry_out(template, candidate, transition, marks);
             }
         }
     }
@@ -329,36 +379,10 @@ impl Circuit {
         let Some(relation) = self.store.get(state.key.relation) else { return Transition::nothing() };
         let after = relation.view(candidate.row);
         let before = match candidate.former {
-            Some(former) => former.view(&self.store, state.key.relation),
+            Some(former) => former.view(relation),
             None => after,
         };
         state.transition(candidate.row, before, after, candidate.is_forced, self.evaluation(), work)
-    }
-
-    /// Looks at all candidates, on all threads. The answers are in the order of the candidates.
-    fn look_in_parallel(
-        &self,
-        template: u32,
-        candidates: &[Candidate<'_>],
-        executor: &dyn Executor,
-    ) -> (Vec<Transition>, Work) {
-        let jobs = (candidates.len() / PARALLEL).min(executor.threads() * 4).max(1);
-        let chunk = candidates.len().div_ceil(jobs);
-        let answers: Vec<OnceLock<(Vec<Transition>, Work)>> = (0..jobs).map(|_| OnceLock::new()).collect();
-        executor.run(jobs, &|job| {
-            let range = (job * chunk).min(candidates.len())..((job + 1) * chunk).min(candidates.len());
-            let mut work = Work::default();
-            let looked = candidates[range].iter().map(|candidate| self.look(template, candidate, &mut work)).collect();
-            // Each job runs once, so its place is free.
-            let _ = answers[job].set((looked, work));
-        });
-        let mut work = Work::default();
-        let mut transitions = Vec::with_capacity(candidates.len());
-        for (mut looked, own) in answers.into_iter().filter_map(OnceLock::into_inner) {
-            transitions.append(&mut looked);
-            work += own;
-        }
-        (transitions, work)
     }
 
     /// Moves a candidate in the results of a template, and marks where it moved.
@@ -378,17 +402,10 @@ impl Circuit {
     }
 
     /// The rows that a template has to look at: changed ones, and those that a changed live set may concern.
-    fn candidates<'a>(&self, template: u32, progress: &'a Progress) -> Vec<Candidate<'a>> {
-        let Some(state) = self.templates.get(template) else { return Vec::new() };
+    fn candidates<'a>(&self, state: &TemplateState, template: u32, progress: &'a Progress) -> Vec<Candidate<'a>> {
         let changes = progress.changes.of(state.key.relation);
-        let mut candidates: Vec<Candidate<'a>> = changes
-            .into_iter()
-            .flat_map(|changes| changes.iter())
-            .map(|former| Candidate { row: former.number, former: Some(former), is_forced: false })
-            .collect();
-        if state.wiring.memberships.is_empty() {
-            return candidates;
-        }
+        let mut candidates: Vec<Candidate<'a>> =
+            changes.into_iter().flat_map(|changes| changes.iter()).map(Candidate::changed).collect();
         let Some(table) = self.store.get(state.key.relation) else { return candidates };
         let mut concerned = Vec::new();
         for value in self.sets.changed_values_for(template) {

@@ -42,6 +42,12 @@ pub(crate) struct Stage {
 }
 
 impl Progress {
+    /// The beginning of a step with so many changes, in the room of an earlier one.
+    pub(crate) fn beginning(mut changes: Changes, expected: usize) -> Self {
+        changes.expect(expected);
+        Progress { changes, ..Progress::default() }
+    }
+
     /// The progress of something that is put to work outside of the order of a step.
     pub(crate) fn filling() -> Self {
         Progress { is_filling: true, ..Progress::default() }

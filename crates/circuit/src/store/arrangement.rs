@@ -97,8 +97,11 @@ impl Arrangements {
 
     /// Where a row stands in every arrangement of this rank.
     pub(crate) fn places(&self, view: RowView<'_>, rank: u32, library: &dyn Library) -> Places {
-        let of_rank = self.entries.iter().filter(|(_, entry)| entry.rank == rank);
-        of_rank.map(|(number, entry)| (number, entry.place(view, library))).collect()
+        let mut places = Places::new();
+        for (number, entry) in self.entries.iter().filter(|(_, entry)| entry.rank == rank) {
+            places.push((number, entry.place(view, library)));
+        }
+        places
     }
 
     /// Where a row stands in every arrangement.
@@ -200,10 +203,13 @@ impl Arrangement {
     fn place(&self, view: RowView<'_>, library: &dyn Library) -> Place {
         match &self.spec {
             Spec::Hash { columns, key } => {
-                let values: Option<SmallVec<[Value; 4]>> =
-                    columns.iter().map(|column| column.value(view, library)).collect();
-                // A row without the value belongs to no binding.
-                Place::Hash(values.map_or(Keys::none(), |values| key.of_row(values.iter())))
+                let mut values: SmallVec<[Value; 4]> = SmallVec::new();
+                for column in columns {
+                    // A row without the value belongs to no binding.
+                    let Some(value) = column.value(view, library) else { return Place::Hash(Keys::none()) };
+                    values.push(value);
+                }
+                Place::Hash(key.of_row(values.iter()))
             }
             Spec::Order { column } => column.value(view, library).map_or(Place::Hash(Keys::none()), Place::Order),
         }

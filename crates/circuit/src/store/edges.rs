@@ -38,15 +38,19 @@ struct Edge(Arc<RecordId>);
 impl EdgeIndex {
     /// Replaces what a row was as an edge by what it is; answers the records at the ends that this concerns. O(log
     /// edges at a record).
-    pub(crate) fn change(&mut self, before: Option<&Row>, after: Option<&Row>) -> Vec<Arc<RecordId>> {
-        let (before, after) = (before.and_then(ends), after.and_then(ends));
+    pub(crate) fn change(&mut self, before: Option<EdgeRow>, after: Option<EdgeRow>) -> Vec<Arc<RecordId>> {
         let mut concerned: Vec<Arc<RecordId>> = Vec::new();
-        if let Some((edge, from, to)) = before {
+        if let (Some(before), Some(after)) = (&before, &after)
+            && before.is_same(after)
+        {
+            return concerned;
+        }
+        if let Some(EdgeRow { edge, from, to }) = before {
             self.remove(&from, |ends| &mut ends.leaving, &edge);
             self.remove(&to, |ends| &mut ends.arriving, &edge);
             concerned.extend([from, to]);
         }
-        if let Some((edge, from, to)) = after {
+        if let Some(EdgeRow { edge, from, to }) = after {
             self.at(&from).leaving.insert(edge.clone());
             self.at(&to).arriving.insert(edge);
             concerned.extend([from, to]);
@@ -95,13 +99,27 @@ fn append(edges: &BTreeSet<Edge>, table: Option<&str>, out: &mut Vec<Arc<RecordI
     out.extend(from_table.take_while(|edge| *edge.table == *table).cloned());
 }
 
-/// The edge that a row is, and the records that it leads from and to.
-fn ends(row: &Row) -> Option<(Edge, Arc<RecordId>, Arc<RecordId>)> {
-    match (row.content.get("in"), row.content.get("out")) {
-        (Some(Value::RecordId(from)), Some(Value::RecordId(to))) => {
-            Some((Edge(row.id.clone()), from.clone(), to.clone()))
+/// A row as an edge.
+#[derive(Debug)]
+pub(crate) struct EdgeRow {
+    edge: Edge,
+    from: Arc<RecordId>,
+    to: Arc<RecordId>,
+}
+
+impl EdgeRow {
+    /// The edge that a row is, if it is one.
+    pub(crate) fn of(row: &Row) -> Option<EdgeRow> {
+        match (row.content.get("in"), row.content.get("out")) {
+            (Some(Value::RecordId(from)), Some(Value::RecordId(to))) => {
+                Some(EdgeRow { edge: Edge(row.id.clone()), from: from.clone(), to: to.clone() })
+            }
+            _ => None,
         }
-        _ => None,
+    }
+
+    fn is_same(&self, other: &EdgeRow) -> bool {
+        self.from.is_same_record(&other.from) && self.to.is_same_record(&other.to)
     }
 }
 

@@ -92,10 +92,32 @@ impl Store {
         table.row(table.find(&id.key)?)
     }
 
+    /// The shared form of a name.
+    pub(crate) fn share_name(&mut self, mut name: Arc<str>) -> Arc<str> {
+        self.interner.share_name(&mut name);
+        name
+    }
+
+    /// Replaces the slots of a binding by values that take little memory of their own: a record id is that of the stored
+    /// row, where there is one.
+    pub(crate) fn share(&mut self, values: &mut [Value]) {
+        for value in values {
+            match value {
+                Value::RecordId(id) => {
+                    *id = match self.find(id) {
+                        Some(row) => row.id.clone(),
+                        None => Arc::new(self.interner.record_id((**id).clone())),
+                    };
+                }
+                other => self.interner.share_value(other),
+            }
+        }
+    }
+
     /// A row for storage, with names shared.
     pub(crate) fn intern(&mut self, id: RecordId, version: u64, content: Object) -> Row {
-        let id = Arc::new(self.interner.record_id(id));
-        Row { id, version, content: self.interner.object(content) }
+        let (id, content) = self.interner.record(id, content);
+        Row { id, version, content }
     }
 }
 

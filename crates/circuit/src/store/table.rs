@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 
 use crate::collection::shrink::{Shrink, shrink_table};
 use crate::collection::slab::Slab;
+use crate::collection::spread;
 use crate::dependent::virtual_column::VirtualColumn;
 use crate::derived::operator::VALUE_FIELD;
 use crate::expr::RowContent;
@@ -59,6 +60,13 @@ pub(crate) struct RowView<'a> {
     pub(crate) virtuals: &'a [Option<Value>],
 }
 
+/// The number of a row, with the hash of its key: the table grows and is searched without looking at the rows.
+#[derive(Clone, Copy, Debug)]
+struct Keyed {
+    hash: u32,
+    row: u32,
+}
+
 const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0x7ab1e);
 
 /// The rows of one relation, numbered. A number stays with its row; that of a removed row is used again after the step.
@@ -71,7 +79,7 @@ pub(crate) struct Table {
     /// Rows that were removed in this step.
     vacated: Vec<u32>,
     /// The rows of a table by their keys. Derived rows are known to their operator instead.
-    by_key: HashTable<u32>,
+    by_key: HashTable<Keyed>,
     /// Indexes of the rows, shared by all templates that read this relation.
     pub(crate) arrangements: Arrangements,
     /// Columns that depend on more than the row.
@@ -129,8 +137,10 @@ impl Table {
 
     pub(crate) fn find(&self, key: &Key) -> Option<u32> {
         let rows = &self.rows;
-        let is_key = |number: &u32| rows.get(*number).is_some_and(|row| row.id.key.is_identical(key));
-        self.by_key.find(hash_key(key), is_key).copied()
+        let hash = hash_key(key);
+        let is_key =
+            |entry: &Keyed| entry.hash == hash && rows.get(entry.row).is_some_and(|row| row.id.key.is_identical(key));
+        self.by_key.find(spread(hash), is_key).map(|entry| entry.row)
     }
 
     /// Replaces the row with this number.
@@ -142,7 +152,7 @@ impl Table {
     pub(crate) fn insert(&mut self, row: Row) -> u32 {
         let hash = hash_key(&row.id.key);
         let number = self.insert_unkeyed(row);
-        self.by_key.insert_unique(hash, number, hash_in(&self.rows));
+        self.by_key.insert_unique(spread(hash), Keyed { hash, row: number }, |entry| spread(entry.hash));
         number
     }
 
@@ -158,9 +168,10 @@ impl Table {
     /// Removes a row. Its number is not used again before [`Table::recycle`].
     pub(crate) fn remove(&mut self, number: u32) -> Option<Row> {
         let row = self.rows.take(number)?;
-        if let Ok(entry) = self.by_key.find_entry(hash_key(&row.id.key), |other| *other == number) {
+        let hash = hash_key(&row.id.key);
+        if let Ok(entry) = self.by_key.find_entry(spread(hash), |other| other.row == number) {
             entry.remove();
-            shrink_table(&mut self.by_key, hash_in(&self.rows));
+            shrink_table(&mut self.by_key, |entry| spread(entry.hash));
         }
         self.vacated.push(number);
         Some(row)
@@ -211,13 +222,8 @@ impl Table {
     }
 }
 
-/// The hash of a row's key, by its number.
-fn hash_in(rows: &Slab<Row>) -> impl Fn(&u32) -> u64 {
-    |number| rows.get(*number).map_or(0, |row| hash_key(&row.id.key))
-}
-
-fn hash_key(key: &Key) -> u64 {
+fn hash_key(key: &Key) -> u32 {
     let mut hasher = HASHER.build_hasher();
     key.hash_identity(&mut hasher);
-    hasher.finish()
+    hasher.finish() as u32
 }

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::collection::hash_index::HashIndex;
 use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::dependent::live_set::LiveSets;
@@ -18,7 +19,7 @@ use crate::value::Value;
 /// The bindings of a template, indexed for one access.
 #[derive(Debug)]
 pub(crate) enum BindingIndex {
-    Hash(HashMap<u64, IdSet, foldhash::fast::FixedState>),
+    Hash(HashIndex),
     Order(BTreeMap<Value, IdSet>),
     /// By live set.
     Set(HashMap<u32, IdSet, foldhash::fast::FixedState>),
@@ -49,7 +50,7 @@ impl BindingPlace {
 impl BindingIndex {
     pub(crate) fn of(access: &Access) -> Self {
         match access {
-            Access::Hash { .. } => BindingIndex::Hash(HashMap::default()),
+            Access::Hash { .. } => BindingIndex::Hash(HashIndex::default()),
             Access::Order { .. } => BindingIndex::Order(BTreeMap::new()),
             Access::Set { .. } => BindingIndex::Set(HashMap::default()),
         }
@@ -59,7 +60,7 @@ impl BindingIndex {
     pub(crate) fn insert(&mut self, place: BindingPlace, number: u32) {
         match (self, place) {
             (BindingIndex::Hash(index), BindingPlace::Hash(keys)) => {
-                keys.into_iter().for_each(|key| index.entry(key).or_default().insert(number));
+                keys.into_iter().for_each(|key| index.insert(key, number));
             }
             (BindingIndex::Order(index), BindingPlace::Order(value)) => index.entry(value).or_default().insert(number),
             (BindingIndex::Set(index), BindingPlace::Set(set)) => index.entry(set).or_default().insert(number),
@@ -71,7 +72,7 @@ impl BindingIndex {
     pub(crate) fn remove(&mut self, place: BindingPlace, number: u32) {
         match (self, place) {
             (BindingIndex::Hash(index), BindingPlace::Hash(keys)) => {
-                keys.iter().for_each(|key| remove_from(index, key, number));
+                keys.into_iter().for_each(|key| index.remove(key, number));
             }
             (BindingIndex::Set(index), BindingPlace::Set(set)) => remove_from(index, &set, number),
             (BindingIndex::Order(index), BindingPlace::Order(value)) => {
@@ -94,7 +95,7 @@ impl BindingIndex {
                 let Keys::These(keys) = row.of_row(values) else {
                     return false;
                 };
-                keys.iter().filter_map(|key| index.get(key)).for_each(|ids| ids.append_to(out));
+                keys.iter().for_each(|key| index.append_to(*key, out));
             }
             (BindingIndex::Order(index), Access::Order { column, operator, .. }) => {
                 let Some(value) = columns.get(usize::from(*column)) else {

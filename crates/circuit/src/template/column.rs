@@ -1,5 +1,7 @@
 //! Where the values come from that a template looks at.
 
+use std::sync::Arc;
+
 use crate::expr::library::Library;
 use crate::expr::reader::NoRecords;
 use crate::expr::{Expr, Scope};
@@ -9,6 +11,8 @@ use crate::value::Value;
 /// A column of a template, as its relation offers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
+    /// A field of a record. The name is the shared one of the stored rows.
+    Field(Arc<str>),
     /// Computed from the row when it is needed.
     Local(Expr),
     /// Kept beside the row: the virtual column of this number.
@@ -19,6 +23,7 @@ impl Column {
     /// The value for a row; `None` if it can't be computed, as where SurrealDB would answer an error.
     pub(crate) fn value(&self, view: RowView<'_>, library: &dyn Library) -> Option<Value> {
         match self {
+            Column::Field(name) => Some(view.row.content.get_shared(name).cloned().unwrap_or_default()),
             Column::Local(expr) => {
                 let scope = Scope { row: Some(view.row.shown()), ..Scope::default() };
                 let value = expr.evaluate(&scope, &mut NoRecords, library).ok()?;

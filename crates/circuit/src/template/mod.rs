@@ -4,6 +4,7 @@
 //! view is the join of the template's rows with its binding, and a changed row finds the bindings it may belong to
 //! through an index over the bindings, not by asking each of them.
 
+pub(crate) mod binding;
 pub(crate) mod binding_index;
 pub(crate) mod column;
 pub(crate) mod partition;
@@ -24,8 +25,8 @@ use crate::expr::library::Library;
 use crate::expr::reader::NoRecords;
 use crate::expr::{Expr, Scope};
 use crate::plan::{OrderKey, Slots, Template};
-use crate::registration::hold::Hold;
 use crate::store::table::{RowView, Table, TableId};
+use crate::template::binding::Binding;
 use crate::template::binding_index::{BindingIndex, BindingPlace};
 use crate::template::column::Column;
 use crate::template::partition::{Partition, Position};
@@ -105,26 +106,6 @@ pub(crate) struct TemplateState {
     unindexed: IdSet,
     /// The subqueries under the rows, if there are any.
     pub(crate) attachments: Option<Box<Attachments>>,
-}
-
-/// The slot values of one or more views, and what depends on them.
-#[derive(Debug)]
-pub(crate) struct Binding {
-    pub(crate) slots: Slots,
-    pub(crate) members: BindingResult,
-    /// What the binding needs for as long as it is there.
-    pub(crate) holds: Box<[Hold]>,
-    /// The environment of the subqueries under its rows.
-    pub(crate) environment: u32,
-}
-
-/// How the rows of a binding become results.
-#[derive(Debug)]
-pub(crate) enum BindingResult {
-    /// All rows are the result with this number.
-    All(u32),
-    /// Windows on the ordered rows.
-    Windows(Box<Partition>),
 }
 
 /// What evaluation needs besides a row and a binding.
@@ -220,7 +201,11 @@ impl TemplateState {
 
     /// The values of a row at the columns; `None` if one can't be computed.
     pub(crate) fn columns(&self, view: RowView<'_>, library: &dyn Library) -> Option<Columns> {
-        self.wiring.columns.iter().map(|column| column.value(view, library)).collect()
+        let mut columns = Columns::new();
+        for column in &self.wiring.columns {
+            columns.push(column.value(view, library)?);
+        }
+        Some(columns)
     }
 
     /// The place of a row in the order.
@@ -293,12 +278,12 @@ impl TemplateState {
     /// Calls `mark` for each result that shows a row which did not move.
     pub(crate) fn stay(&self, standing: &Standing, mut mark: impl FnMut(u32)) {
         for binding in standing.members.iter().filter_map(|number| self.bindings.get(*number)) {
-            match (&binding.members, &standing.position) {
-                (BindingResult::All(result), _) => mark(*result),
-                (BindingResult::Windows(partition), Some(position)) => {
+            match (binding.partition(), &standing.position) {
+                (None, _) => mark(binding.result),
+                (Some(partition), Some(position)) => {
                     partition.results_at(position, &self.wiring.order).for_each(&mut mark);
                 }
-                (BindingResult::Windows(_), None) => {}
+                (Some(_), None) => {}
             }
         }
     }
@@ -317,9 +302,10 @@ impl TemplateState {
                 let Some(binding) = self.bindings.get_mut(*member) else {
                     continue;
                 };
-                match (&mut binding.members, &standing.position) {
-                    (BindingResult::All(result), _) => mark(*result, number, weight),
-                    (BindingResult::Windows(partition), Some(position)) => {
+                let result = binding.result;
+                match (binding.partition_mut(), &standing.position) {
+                    (None, _) => mark(result, number, weight),
+                    (Some(partition), Some(position)) => {
                         let mut moves = |result, row, enters| mark(result, row, if enters { 1 } else { -1 });
                         if weight > 0 {
                             partition.insert(position.clone(), &self.wiring.order, &mut moves);
@@ -327,7 +313,7 @@ impl TemplateState {
                             partition.remove(position, &self.wiring.order, &mut moves);
                         }
                     }
-                    (BindingResult::Windows(_), None) => {}
+                    (Some(_), None) => {}
                 }
             }
         }

@@ -22,6 +22,26 @@ pub struct Digest {
     pub hash: u128,
 }
 
+/// A digest as results keep it: in eight bytes less than the alignment of its hash would take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PackedDigest {
+    rows: u64,
+    hash: [u64; 2],
+}
+
+impl From<PackedDigest> for Digest {
+    fn from(packed: PackedDigest) -> Digest {
+        let [low, high] = packed.hash;
+        Digest { rows: packed.rows, hash: u128::from(high) << 64 | u128::from(low) }
+    }
+}
+
+impl From<Digest> for PackedDigest {
+    fn from(digest: Digest) -> PackedDigest {
+        PackedDigest { rows: digest.rows, hash: [digest.hash as u64, (digest.hash >> 64) as u64] }
+    }
+}
+
 impl Digest {
     /// Takes in a change of a row, and of the rows under it. O(rows of the change).
     pub(crate) fn apply(&mut self, change: &RowChange) {

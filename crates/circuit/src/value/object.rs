@@ -33,8 +33,18 @@ impl Object {
 
     /// The value of a field, if there is such a field. O(log fields).
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let position = self.names.binary_search_by(|probe| (**probe).cmp(name)).ok()?;
+        self.values.get(self.position(name)?)
+    }
+
+    /// As [`Object::get`], without comparing texts where the name is the very one of this object's shape.
+    pub(crate) fn get_shared(&self, name: &Arc<str>) -> Option<&Value> {
+        let is_name = |known: &Arc<str>| Arc::ptr_eq(known, name);
+        let position = self.names.iter().position(is_name).or_else(|| self.position(name))?;
         self.values.get(position)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.names.binary_search_by(|probe| (**probe).cmp(name)).ok()
     }
 
     pub fn len(&self) -> usize {
@@ -94,6 +104,9 @@ impl Ord for Object {
 }
 
 /// Makes equal shapes and table names share one allocation.
+///
+/// Whoever makes objects shares their names first, with an interner of its own: then the engine's finds each shape by
+/// its address, and compares no texts.
 #[derive(Debug, Default)]
 pub struct Interner {
     shapes: HashTable<Arc<[Arc<str>]>>,
@@ -101,6 +114,8 @@ pub struct Interner {
     hasher: foldhash::fast::FixedState,
     /// The number of shapes and names at which those are forgotten that nobody else has any more.
     sweep_at: usize,
+    recent_shapes: Recent<[Arc<str>]>,
+    recent_names: Recent<str>,
 }
 
 /// So many shapes and names are not worth looking through.
@@ -108,42 +123,75 @@ const FEW: usize = 256;
 
 impl Interner {
     /// The same object with its shape, and the names of linked tables, replaced by shared ones. O(size of the object).
-    pub fn object(&mut self, object: Object) -> Object {
-        let names = self.shape(object.names);
-        let values = object.values.into_vec().into_iter().map(|value| self.value(value)).collect();
-        Object { names, values }
+    ///
+    /// Only what nobody else holds is changed: what is shared is left as it is.
+    pub fn object(&mut self, mut object: Object) -> Object {
+        self.share(&mut object);
+        object
     }
 
     /// The same record id with a shared table name.
-    pub fn record_id(&mut self, id: RecordId) -> RecordId {
-        RecordId { table: self.name(&id.table), key: id.key }
+    pub fn record_id(&mut self, mut id: RecordId) -> RecordId {
+        self.share_name(&mut id.table);
+        id
     }
 
-    fn value(&mut self, value: Value) -> Value {
+    /// A record for storage: its id, and its content with shared names. The content's own id is the same allocation.
+    pub(crate) fn record(&mut self, id: RecordId, mut content: Object) -> (Arc<RecordId>, Object) {
+        self.share(&mut content);
+        let own = content.names.iter().position(|name| **name == *"id");
+        let own = own.and_then(|position| content.values.get_mut(position));
+        match own {
+            Some(Value::RecordId(own)) if own.is_same_record(&id) => (own.clone(), content),
+            _ => (Arc::new(self.record_id(id)), content),
+        }
+    }
+
+    fn share(&mut self, object: &mut Object) {
+        self.share_shape(&mut object.names);
+        object.values.iter_mut().for_each(|value| self.share_value(value));
+    }
+
+    pub(crate) fn share_value(&mut self, value: &mut Value) {
         match value {
-            // Only a value that nobody else holds is rebuilt: a shared one is shared already.
-            Value::Object(object) => match Arc::try_unwrap(object) {
-                Ok(object) => Value::Object(Arc::new(self.object(object))),
-                Err(shared) => Value::Object(shared),
-            },
-            Value::RecordId(id) => match Arc::try_unwrap(id) {
-                Ok(id) => Value::RecordId(Arc::new(self.record_id(id))),
-                Err(shared) => Value::RecordId(shared),
-            },
-            Value::Array(items) if items.iter().any(|item| matches!(item, Value::Object(_) | Value::RecordId(_))) => {
-                items.iter().map(|item| self.value(item.clone())).collect()
+            Value::Object(object) => {
+                if let Some(object) = Arc::get_mut(object) {
+                    self.share(object);
+                }
             }
-            other => other,
+            Value::RecordId(id) => {
+                if let Some(id) = Arc::get_mut(id) {
+                    self.share_name(&mut id.table);
+                }
+            }
+            Value::Array(items) => {
+                if let Some(items) = Arc::get_mut(items) {
+                    items.iter_mut().for_each(|item| self.share_value(item));
+                }
+            }
+            _ => {}
         }
     }
 
-    fn shape(&mut self, names: Arc<[Arc<str>]>) -> Arc<[Arc<str>]> {
-        let hash = self.hasher.hash_one(&names);
-        if let Some(known) = self.shapes.find(hash, |known| *known == names) {
-            return known.clone();
+    fn share_shape(&mut self, names: &mut Arc<[Arc<str>]>) {
+        if let Some(known) = self.recent_shapes.find(names) {
+            *names = known.clone();
+            return;
         }
+        let hash = self.hasher.hash_one(&**names);
+        let ours = match self.shapes.find(hash, |known| known == names) {
+            Some(known) => known.clone(),
+            None => self.add_shape(hash, names),
+        };
+        self.recent_shapes.put(std::mem::replace(names, ours.clone()), ours);
+    }
+
+    fn add_shape(&mut self, hash: u64, names: &[Arc<str>]) -> Arc<[Arc<str>]> {
         self.sweep();
-        let names: Arc<[Arc<str>]> = names.iter().map(|name| self.name(name)).collect();
+        let mut names: Arc<[Arc<str>]> = names.into();
+        if let Some(names) = Arc::get_mut(&mut names) {
+            names.iter_mut().for_each(|name| self.share_name(name));
+        }
         let hasher = &self.hasher;
         self.shapes.insert_unique(hash, names.clone(), |known| hasher.hash_one(known));
         names
@@ -156,6 +204,8 @@ impl Interner {
             return;
         }
         let hasher = &self.hasher;
+        self.recent_shapes = Recent::default();
+        self.recent_names = Recent::default();
         self.shapes.retain(|shape| Arc::strong_count(shape) > 1);
         shrink_table(&mut self.shapes, |known| hasher.hash_one(known));
         self.names.retain(|name| Arc::strong_count(name) > 1);
@@ -163,12 +213,51 @@ impl Interner {
         self.sweep_at = 2 * (self.shapes.len() + self.names.len());
     }
 
-    fn name(&mut self, name: &Arc<str>) -> Arc<str> {
-        let hash = self.hasher.hash_one(name);
+    /// Replaces a name by the shared one.
+    pub(crate) fn share_name(&mut self, name: &mut Arc<str>) {
+        if let Some(known) = self.recent_names.find(name) {
+            *name = known.clone();
+            return;
+        }
+        let hash = self.hasher.hash_one(&**name);
         let hasher = &self.hasher;
         let entry = self.names.entry(hash, |known| known == name, |known| hasher.hash_one(known));
-        entry.or_insert_with(|| name.clone()).get().clone()
+        let ours = entry.or_insert_with(|| name.clone()).get().clone();
+        self.recent_names.put(std::mem::replace(name, ours.clone()), ours);
     }
+}
+
+/// What was shared lately, found by address. It holds what it knows, so that no address is used again.
+#[derive(Debug)]
+struct Recent<T: ?Sized> {
+    entries: [Option<(Arc<T>, Arc<T>)>; RECENT],
+}
+
+/// A batch rarely has more shapes and tables.
+const RECENT: usize = 16;
+
+impl<T: ?Sized> Default for Recent<T> {
+    fn default() -> Self {
+        Recent { entries: [const { None }; RECENT] }
+    }
+}
+
+impl<T: ?Sized> Recent<T> {
+    fn find(&self, given: &Arc<T>) -> Option<&Arc<T>> {
+        let (known, ours) = self.entries[place(given)].as_ref()?;
+        Arc::ptr_eq(known, given).then_some(ours)
+    }
+
+    fn put(&mut self, given: Arc<T>, ours: Arc<T>) {
+        let place = place(&given);
+        self.entries[place] = Some((given, ours));
+    }
+}
+
+/// Where an allocation stands among the recent ones: a multiplicative hash of its address.
+fn place<T: ?Sized>(given: &Arc<T>) -> usize {
+    let address = Arc::as_ptr(given).cast::<u8>() as u64;
+    (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize
 }
 
 impl From<Object> for Value {
