@@ -55,6 +55,48 @@ struct Owner {
     results: Box<[u32]>,
 }
 
+/// Distinct reads.
+#[derive(Debug, Default)]
+struct Reads {
+    list: Vec<Read>,
+    /// Positions in the list; empty while it is short.
+    index: HashTable<usize>,
+}
+
+/// Up to so many reads a linear search beats hashing.
+const FEW: usize = 8;
+
+impl Reads {
+    /// Each of these once. O(reads).
+    fn of(reads: Vec<Read>) -> Reads {
+        let mut distinct = Reads { list: Vec::with_capacity(reads.len()), index: HashTable::new() };
+        for read in reads {
+            if !distinct.contains(&read) {
+                distinct.push(read);
+            }
+        }
+        distinct
+    }
+
+    fn contains(&self, read: &Read) -> bool {
+        match self.index.is_empty() {
+            true => self.list.iter().any(|known| known.is_same(read)),
+            false => self.index.find(read.hash(), |position| self.list[*position].is_same(read)).is_some(),
+        }
+    }
+
+    fn push(&mut self, read: Read) {
+        self.list.push(read);
+        let Reads { list, index } = self;
+        let first = if index.is_empty() { 0 } else { list.len() - 1 };
+        for position in first..list.len() {
+            if list.len() > FEW {
+                index.insert_unique(list[position].hash(), position, |position| list[*position].hash());
+            }
+        }
+    }
+}
+
 impl Dependencies {
     pub(crate) fn len(&self) -> usize {
         self.owners.len()
@@ -89,34 +131,33 @@ impl Dependencies {
         }
     }
 
-    /// Replaces what an owner reads. O(reads).
+    /// Replaces what an owner reads. O(reads), and what it read before costs nothing again.
     fn set(&mut self, number: u32, reads: Vec<Read>, mut results: Vec<u32>) {
-        self.detach(number);
-        let mut distinct: Vec<Read> = Vec::with_capacity(reads.len());
-        for read in reads {
-            if !distinct.iter().any(|known| known.is_same(&read)) {
-                distinct.push(read);
-            }
-        }
+        let distinct = Reads::of(reads);
         results.sort_unstable();
         results.dedup();
-        for read in &distinct {
+        let Some(owner) = self.owners.get_mut(number) else { return };
+        let former_reads = Reads::of(std::mem::replace(&mut owner.reads, distinct.list.clone().into()).into_vec());
+        let former_results = std::mem::replace(&mut owner.results, results.clone().into());
+        self.unfile(
+            number,
+            former_reads.list.iter().filter(|read| !distinct.contains(read)),
+            former_results.iter().filter(|result| results.binary_search(result).is_err()),
+        );
+        for read in distinct.list.iter().filter(|read| !former_reads.contains(read)) {
             let entry = self.by_read.entry(read.hash(), |(known, _)| known.is_same(read), |(known, _)| known.hash());
             entry.or_insert_with(|| (read.clone(), IdSet::default())).get_mut().1.insert(number);
         }
-        for result in &results {
+        for result in results.iter().filter(|result| former_results.binary_search(result).is_err()) {
             self.by_result.entry(*result).or_default().insert(number);
-        }
-        if let Some(owner) = self.owners.get_mut(number) {
-            owner.reads = distinct.into();
-            owner.results = results.into();
         }
     }
 
     /// Removes an owner. O(its reads).
     pub(crate) fn remove(&mut self, number: u32) {
-        self.detach(number);
-        self.owners.remove(number);
+        if let Some(owner) = self.owners.remove(number) {
+            self.unfile(number, owner.reads.iter(), owner.results.iter());
+        }
     }
 
     /// Calls `visit` with everyone who read this. O(answer).
@@ -143,11 +184,14 @@ impl Dependencies {
         numbers.into_iter().filter_map(|number| self.owners.get(number)).map(|owner| owner.dependent).for_each(visit);
     }
 
-    fn detach(&mut self, number: u32) {
-        let Some(owner) = self.owners.get_mut(number) else { return };
-        let reads = std::mem::take(&mut owner.reads);
-        let results = std::mem::take(&mut owner.results);
-        for read in &reads {
+    /// Takes an owner away from what it does not read any more.
+    fn unfile<'a>(
+        &mut self,
+        number: u32,
+        reads: impl Iterator<Item = &'a Read>,
+        results: impl Iterator<Item = &'a u32>,
+    ) {
+        for read in reads {
             if let Ok(mut entry) = self.by_read.find_entry(read.hash(), |(known, _)| known.is_same(read)) {
                 entry.get_mut().1.remove(number);
                 if entry.get().1.is_empty() {
@@ -156,7 +200,7 @@ impl Dependencies {
                 }
             }
         }
-        for result in &results {
+        for result in results {
             if let Some(owners) = self.by_result.get_mut(result) {
                 owners.remove(number);
                 if owners.is_empty() {

@@ -123,16 +123,19 @@ impl Circuit {
         };
         let dependent = Dependent::Virtual { table, column: number, row };
         let column = self.store.get_mut(table).and_then(|relation| relation.virtual_columns.get_mut(number));
-        let former = column.and_then(|column| column.rows.remove(&row)).unwrap_or_default();
+        let former = column.and_then(|column| column.rows.get_mut(&row)).map(std::mem::take);
+        let (was_held, former) = (former.is_some(), former.unwrap_or_default());
         let held = self.hold(dependent, former, reads, results);
-        if let Some(relation) = self.store.get_mut(table)
-            && let Some(column) = relation.virtual_columns.get_mut(number)
-        {
-            if held.owner.is_some() {
+        let column = self.store.get_mut(table).and_then(|relation| relation.virtual_columns.get_mut(number));
+        match column {
+            Some(column) if held.owner.is_some() => {
                 column.rows.insert(row, held);
-            } else {
+            }
+            Some(column) if was_held => {
+                column.rows.remove(&row);
                 column.rows.shrink();
             }
+            _ => {}
         }
         value
     }

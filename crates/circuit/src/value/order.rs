@@ -47,7 +47,7 @@ impl PartialEq for Value {
         match (self, other) {
             // The hot cases first, without the detour over the order.
             (Value::String(a), Value::String(b)) => std::sync::Arc::ptr_eq(a, b) || a == b,
-            (Value::RecordId(a), Value::RecordId(b)) => a == b,
+            (Value::RecordId(a), Value::RecordId(b)) => std::sync::Arc::ptr_eq(a, b) || a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
             (Value::Geometry(a), Value::Geometry(b)) => a == b,
             _ => self.rank() == other.rank() && self.cmp(other) == Ordering::Equal,
@@ -65,8 +65,15 @@ impl PartialOrd for Value {
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
-        if let (Some(a), Some(b)) = (self.as_number(), other.as_number()) {
-            return a.compare(b);
+        match (self, other) {
+            // The hot case first, without the detour over other numbers.
+            (Value::Int(a), Value::Int(b)) => return a.cmp(b),
+            (Value::Int(_) | Value::Float(_) | Value::Decimal(_), _) => {
+                if let (Some(a), Some(b)) = (self.as_number(), other.as_number()) {
+                    return a.compare(b);
+                }
+            }
+            _ => {}
         }
         match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
