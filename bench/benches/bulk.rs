@@ -162,8 +162,7 @@ fn w8(threads: usize) -> Case<Vec<Thread>> {
         (first..first + BATCH).map(change).collect()
     };
     let views = (0..AUTHORS).map(|author| (author as u32, of_author(author)));
-    let engine = Engine::with_threads(threads)
-        .and_then(|engine| engine.seat(by_author::QUERY, views, |engine| engine.load(rows())));
+    let engine = Engine::with_threads(threads).seat(by_author::QUERY, views, |engine| engine.load(rows()));
     let mut peer = by_author::peer();
     peer.load(rows());
     peer.load((0..AUTHORS).map(|author| (author, author as u32)));

@@ -1,6 +1,7 @@
 //! Bytes: W5 (of a row), W10 (of a view, and of a member of its result).
 
-use circuit::{Change, Circuit, Object, Value};
+use circuit::value::Interner;
+use circuit::{Circuit, Object, Value};
 use support::by_author::{self, ByAuthor, ByAuthorInputs};
 use support::dataflow::Dataflow;
 use support::engine;
@@ -41,8 +42,9 @@ fn of_author(author: u64) -> Object {
 
 fn load(circuit: &mut Circuit) {
     let rows: Vec<Thread> = rows().collect();
+    let mut names = Interner::default();
     for page in rows.chunks(10_000) {
-        circuit.step(page.iter().map(Change::from).collect());
+        circuit.step(page.iter().map(|row| names.change(row.into())).collect());
     }
 }
 

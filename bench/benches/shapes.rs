@@ -112,7 +112,7 @@ fn w3(label: &str, change: fn(u64) -> Write) -> Case<Write> {
         engine,
         peer: Box::new(peer),
         floor: Box::new(ByHand(floor)),
-        tells_children: false,
+        tells_children: true,
     }
 }
 

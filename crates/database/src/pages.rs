@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
+use circuit::value::Interner;
 use circuit::{Change, Object, RecordId, SameRecord, Value};
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
@@ -88,11 +89,12 @@ impl Database {
                 .map_err(|_| Error::answer(ACTION, "expected an id and a version"))?;
             known.insert(SameRecord::from(record_id(ACTION, id)?), version_from(ACTION, version)?);
         }
+        let mut names = Interner::default();
         let rows = array(ACTION, rows)?.into_iter().map(|row| {
             let content = content(ACTION, row)?;
             let id = id_of(&content).ok_or_else(|| Error::answer(ACTION, "a record without an id"))?;
             let version = known.get(&SameRecord::from(id.clone())).copied().unwrap_or(FIRST_VERSION);
-            Ok(Change { id, version, content: Some(content) })
+            Ok(names.change(Change { id, version, content: Some(content) }))
         });
         rows.collect()
     }

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 
 use super::{Key, RecordId, Value};
 use crate::collection::shrink::shrink_table;
+use crate::store::table::Change;
 
 /// A set of named values, sorted by name.
 ///
@@ -128,6 +129,12 @@ impl Interner {
     pub fn object(&mut self, mut object: Object) -> Object {
         self.share(&mut object);
         object
+    }
+
+    /// The same change with all names in it shared.
+    pub fn change(&mut self, change: Change) -> Change {
+        let Change { id, version, content } = change;
+        Change { id: self.record_id(id), version, content: content.map(|content| self.object(content)) }
     }
 
     /// The same record id with a shared table name.

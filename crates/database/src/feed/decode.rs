@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use circuit::value::Interner;
 use circuit::{Change, Key, Object, RecordId, SameRecord, Value};
 use protocol::Names;
 use surrealdb::types as sdk;
@@ -22,8 +23,19 @@ pub(super) struct Decoded {
     pub(super) pairs: usize,
 }
 
-pub(super) fn decode(action: &'static str, names: &Names, answer: sdk::Value) -> Result<Vec<Decoded>> {
-    array(action, answer)?.into_iter().map(|set| decode_set(action, names, set)).collect()
+/// Reads an answer. The names in its changes are shared by `interner`.
+pub(super) fn decode(
+    action: &'static str,
+    names: &Names,
+    interner: &mut Interner,
+    answer: sdk::Value,
+) -> Result<Vec<Decoded>> {
+    let mut sets: Vec<Decoded> =
+        array(action, answer)?.into_iter().map(|set| decode_set(action, names, set)).collect::<Result<_>>()?;
+    for set in &mut sets {
+        set.changes = std::mem::take(&mut set.changes).into_iter().map(|change| interner.change(change)).collect();
+    }
+    Ok(sets)
 }
 
 fn decode_set(action: &'static str, names: &Names, set: sdk::Value) -> Result<Decoded> {

@@ -25,6 +25,7 @@ mod order;
 use std::time::Duration;
 
 use circuit::Change;
+use circuit::value::Interner;
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 
@@ -87,6 +88,8 @@ pub struct Feed {
     is_behind: bool,
     pairs: usize,
     bell: Bell,
+    /// Shares the names in all changes, so that the engine finds them by address.
+    interner: Interner,
 }
 
 impl Feed {
@@ -116,7 +119,7 @@ impl Feed {
         loop {
             let text = format!("SHOW CHANGES FOR DATABASE SINCE {since} LIMIT {MAX_PAIRS}");
             let sets = db.run(ACTION, text, Variables::new()).await?.take(0)?;
-            let sets = decode(ACTION, db.names(), sets)?;
+            let sets = decode(ACTION, db.names(), &mut Interner::default(), sets)?;
             if let Some(set) = sets.iter().find(|set| set.mark == Some(mark)) {
                 return Ok(Probe { cursor: set.versionstamp + 1, instance });
             }
@@ -147,6 +150,7 @@ impl Feed {
             is_doubtful: false,
             is_behind: true,
             pairs: MAX_PAIRS,
+            interner: Interner::default(),
         };
         feed.check_reach(start.cursor).await?;
         Ok(feed)
@@ -236,7 +240,7 @@ impl Feed {
                     continue;
                 }
             };
-            let sets = decode(ACTION, self.db.names(), answer.take(0)?)?;
+            let sets = decode(ACTION, self.db.names(), &mut self.interner, answer.take(0)?)?;
             let now = decode::milliseconds(ACTION, answer.take(1)?)?;
             let Some(page) = Page::of(sets, pairs, now) else {
                 // One transaction fills the whole answer, so whether it is complete can't be told.
