@@ -5,7 +5,6 @@ use crate::collection::shrink::Shrink;
 use crate::dependent::dependencies::Read;
 use crate::dependent::virtual_column::{Definition, VirtualColumn};
 use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
-use crate::expr::Failure;
 use crate::plan::{OrderKey, Plan, Shape};
 use crate::registration::register::Outer;
 use crate::step::changes::Content;
@@ -24,19 +23,12 @@ impl Circuit {
         outer: &Outer,
         reads: &mut Vec<Read>,
         lookups: &mut Vec<ResultId>,
-    ) -> Result<u32, Failure> {
+    ) -> u32 {
         let mut results = Vec::with_capacity(inputs.len());
         for input in inputs {
-            match self.instantiate(input, outer, reads) {
-                Ok(instance) => {
-                    lookups.extend(instance.lookups);
-                    results.push((instance.result, input.output.clone()));
-                }
-                Err(failure) => {
-                    results.into_iter().for_each(|(result, _)| self.release_result(result));
-                    return Err(failure);
-                }
-            }
+            let instance = self.instantiate(input, outer, reads);
+            lookups.extend(instance.lookups);
+            results.push((instance.result, input.output.clone()));
         }
         let key = OperatorKey { shape: shape.clone(), inputs: results };
         if let Some(number) = self.by_operator.get(&key).copied() {
@@ -45,9 +37,9 @@ impl Circuit {
             if let Some(operator) = self.operators.get_mut(number) {
                 operator.readers += 1;
             }
-            return Ok(number);
+            return number;
         }
-        Ok(self.add_operator(key, rank))
+        self.add_operator(key, rank)
     }
 
     fn add_operator(&mut self, key: OperatorKey, rank: u32) -> u32 {

@@ -178,9 +178,10 @@ impl Operator {
         for change in groups.take_changed(library) {
             let row = rows.get(&change.number).copied();
             let shown = change.values.and_then(|values| {
-                let scope = crate::expr::Scope { columns: &values, ..Default::default() };
+                let columns: Vec<Option<Value>> = values.into_vec().into_iter().map(Some).collect();
+                let scope = crate::expr::Scope { columns: &columns, ..Default::default() };
                 let shown = grouping.output.row(&scope, &mut crate::expr::reader::NoRecords, library).ok()?;
-                let keys = values.get(..usize::from(grouping.keys))?.to_vec();
+                let keys: Vec<Value> = columns.into_iter().take(grouping.keys.into()).flatten().collect();
                 Some((keys, shown))
             });
             match (shown, row) {

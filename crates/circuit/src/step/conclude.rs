@@ -95,7 +95,7 @@ impl Circuit {
         let count = state.key.template.children.len();
         let mut nested = Vec::new();
         for child in 0..count {
-            let of = |attached: Option<&Attached>| attached.and_then(|attached| *attached.children.get(child)?);
+            let of = |attached: Option<&Attached>| attached.and_then(|attached| attached.children.get(child).copied());
             let changes = match (of(before), of(now)) {
                 (Some(before), Some(now)) if before == now => {
                     progress.deltas.get(&now.0).map(|delta| delta.changes.clone()).unwrap_or_default()

@@ -81,7 +81,12 @@ fn of_expr(expr: &Expr, place: Place, add: &mut impl FnMut(String)) {
         Expr::Parameter(_) => add("parameter".to_owned()),
         Expr::Prefix(operator, _) if operator.starts_with('<') => add("cast".to_owned()),
         Expr::Prefix(operator, _) => add(format!("operator: {operator}")),
-        Expr::Binary(operator, ..) => add(format!("operator: {operator}")),
+        Expr::Binary(operator, left, _) => {
+            add(format!("operator: {operator}"));
+            if matches!(*operator, "AND" | "OR") && is_test_of_type(left) {
+                add(format!("guarded by {operator}"));
+            }
+        }
         Expr::Call(function, _) => {
             let family = function.rsplit_once("::").map_or(*function, |(family, _)| family);
             let family = family.split("::").next().unwrap_or(family);
@@ -92,6 +97,15 @@ fn of_expr(expr: &Expr, place: Place, add: &mut impl FnMut(String)) {
         Expr::Text(text) if text.starts_with('|') => add("closure".to_owned()),
         Expr::Text(text) if text.starts_with('/') => add("regex".to_owned()),
         Expr::Text(_) | Expr::Path(_) | Expr::Select(_) => {}
+    }
+}
+
+/// Whether an expression tells if what stands behind it can be computed.
+fn is_test_of_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(name, _) => name.starts_with("type::is_"),
+        Expr::Prefix("!", inner) => is_test_of_type(inner),
+        _ => false,
     }
 }
 
