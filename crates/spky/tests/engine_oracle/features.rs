@@ -39,6 +39,16 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
             Source::Expr(_) => "source: expression".to_owned(),
         });
     }
+    let is_repeated = |source: &Source| {
+        table_of(source).is_some_and(|name| select.from.iter().filter(|other| table_of(other) == Some(name)).count() > 1)
+    };
+    if select.from.iter().any(is_repeated) {
+        add("source: overlapping".to_owned());
+    }
+    let is_ordered = |source: &Source| matches!(source, Source::Select(select) if !select.order.is_empty());
+    if select.from.len() > 1 && select.from.iter().any(is_ordered) {
+        add("source: ordered, of several".to_owned());
+    }
     let computed = |expr: &Expr| !matches!(expr, Expr::Path(_));
     match &select.fields {
         Fields::Value(_) => add("shape: VALUE".to_owned()),
@@ -74,6 +84,19 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
         (!select.fetch.is_empty(), "FETCH"),
     ];
     present.into_iter().filter(|(is_present, _)| *is_present).for_each(|(_, feature)| add(feature.to_owned()));
+}
+
+/// The name of the table that a source reads, if it is one.
+fn table_of(source: &Source) -> Option<&str> {
+    match source {
+        Source::Table(name) => Some(name),
+        Source::Expr(Expr::Text(text)) => text.split_once(':').map(|(table, _)| table),
+        Source::Expr(_) => None,
+        Source::Select(select) => match select.from.as_slice() {
+            [source] => table_of(source),
+            _ => None,
+        },
+    }
 }
 
 fn of_expr(expr: &Expr, place: Place, add: &mut impl FnMut(String)) {
