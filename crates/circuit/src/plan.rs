@@ -26,6 +26,9 @@ pub struct Template {
     /// Subqueries that columns read, for each row of the source. Their slots are computed from the row.
     pub lookups: Vec<Plan>,
     /// The condition, over columns and slots; without one every row of the source belongs to the result.
+    ///
+    /// A row for which it can't be evaluated is no row of the result; SurrealDB answers an error then, and no rows. What
+    /// it does not look at, as `f(b)` in `a = 1 AND f(b)` where `a` is not 1, does not matter.
     pub filter: Option<Expr>,
     /// The order of the rows. Rows that are equal under it follow in the order of the source: of a table, by ascending
     /// record id.
@@ -125,16 +128,17 @@ pub enum Slot {
     Computed(Expr),
 }
 
-/// The values of a template's slots. Equal means identical, so that two queries with `1` and `1.0` are not confused.
+/// The values of a template's slots; one that can't be computed has none. Equal means identical, so that two queries
+/// with `1` and `1.0` are not confused.
 #[derive(Clone, Debug, Default)]
-pub struct Slots(pub(crate) SmallVec<[Value; 1]>);
+pub struct Slots(pub(crate) SmallVec<[Option<Value>; 1]>);
 
 impl Plan {
     /// A plan over a table whose slots are constants, answering whole rows.
     pub fn new(template: Template, slots: Slots, window: Option<Window>) -> Plan {
         Plan {
             template: Arc::new(template),
-            slots: slots.0.into_iter().map(|value| Slot::Constant(Constant(value))).collect(),
+            slots: slots.0.into_iter().flatten().map(|value| Slot::Constant(Constant(value))).collect(),
             lookups: Vec::new(),
             inputs: Vec::new(),
             window,
@@ -206,7 +210,7 @@ impl Window {
 
 impl PartialEq for Slots {
     fn eq(&self, other: &Self) -> bool {
-        identity::are_identical_lists(&self.0, &other.0)
+        identity::are_identical_attempts(&self.0, &other.0)
     }
 }
 
@@ -214,13 +218,18 @@ impl Eq for Slots {}
 
 impl Hash for Slots {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.iter().for_each(|value| identity::hash_identity(value, state));
+        for value in &self.0 {
+            match value {
+                Some(value) => identity::hash_identity(value, state),
+                None => state.write_u8(u8::MAX),
+            }
+        }
     }
 }
 
 impl FromIterator<Value> for Slots {
     fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
-        let mut slots = Slots(values.into_iter().collect());
+        let mut slots = Slots(values.into_iter().map(Some).collect());
         slots.0.shrink_to_fit();
         slots
     }

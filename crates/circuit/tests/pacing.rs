@@ -2,49 +2,37 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use circuit::{ChangeKind, Circuit, Digest, Frequency, Pacer, Plan, ResultDelta, ResultId, Slots, Step};
+use support::trees::*;
 use support::*;
 
 const FREQUENCIES: [Frequency; 3] = [Frequency::Realtime, Frequency::Normal, Frequency::Analytics];
 
 /// Somebody who knows a result from its first rows and the deltas since, and believes nothing that does not fit.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Reader {
-    rows: BTreeMap<String, u64>,
+    followed: Followed,
     digest: Digest,
 }
 
 impl Reader {
     fn new(circuit: &Circuit, result: ResultId) -> Reader {
-        let rows = circuit.rows(result).iter().map(|row| (format!("{:?}", row.id), row.version)).collect();
-        Reader { rows, digest: circuit.digest(result).unwrap_or_default() }
+        let mut followed = Followed::default();
+        followed.apply(&circuit.listing(result), "");
+        Reader { followed, digest: circuit.digest(result).unwrap_or_default() }
     }
 
     fn follow(&mut self, delta: &ResultDelta) {
-        let mut seen = Vec::new();
-        for change in &delta.changes {
-            let id = format!("{:?}", change.id);
-            assert!(!seen.contains(&id), "{id} changes twice in one delta");
-            seen.push(id.clone());
-            let was = match change.kind {
-                ChangeKind::Leave => self.rows.remove(&id),
-                ChangeKind::Enter | ChangeKind::Update | ChangeKind::Stay => {
-                    self.rows.insert(id.clone(), change.version)
-                }
-            };
-            assert_eq!(was.is_some(), change.kind != ChangeKind::Enter, "{id}: {:?}", change.kind);
-        }
+        self.followed.apply(&delta.changes, "");
         assert!(!delta.changes.is_empty(), "a delta says something");
         self.digest = delta.digest;
-        assert_eq!(self.digest.rows, self.rows.len() as u64);
     }
 
     fn check(&self, circuit: &Circuit, result: ResultId) {
         let now = Reader::new(circuit, result);
-        assert_eq!((&self.rows, self.digest), (&now.rows, now.digest));
+        assert_eq!((&self.followed.0, self.digest), (&now.followed.0, now.digest));
     }
 }
 
@@ -124,7 +112,8 @@ fn readers_of_every_frequency_end_with_the_same_rows() {
         let mut random = Random(seed);
         let mut circuit = Circuit::new(library());
         let mut pacer = Pacer::default();
-        let plans: Vec<Plan> = (0..3).map(|_| random_plan(&mut random)).collect();
+        let mut plans: Vec<Plan> = (0..3).map(|_| random_plan(&mut random)).collect();
+        plans.push(repeated());
         let mut readers: Vec<(ResultId, Frequency, Reader)> = Vec::new();
         let mut now = Duration::ZERO;
         let deliver = |readers: &mut Vec<(ResultId, Frequency, Reader)>, frequency, delta: &ResultDelta| {
@@ -132,7 +121,11 @@ fn readers_of_every_frequency_end_with_the_same_rows() {
             concerned.for_each(|(_, _, reader)| reader.follow(delta));
         };
         for version in 1..200 {
-            let step = circuit.step(vec![random_change(&mut random, version)]);
+            let change = match random.below(3) {
+                0 => tree_change(&mut random, version),
+                _ => random_change(&mut random, version),
+            };
+            let step = circuit.step(vec![change]);
             for delta in pacer.offer(step.deltas) {
                 deliver(&mut readers, Frequency::Realtime, &delta);
             }

@@ -81,6 +81,9 @@ fn sources() {
         ("(SELECT * FROM t ORDER BY n LIMIT 2)", "[t:2, t:3]"),
         ("(SELECT id FROM t WHERE n > 1), u:2", "[t:1, t:3, u:2]"),
         ("[]", "[]"),
+        ("t, t:2, t", "[t:1, t:2, t:3, t:2, t:1, t:2, t:3]"),
+        ("[t:2, t:1, t:2]", "[t:2, t:1, t:2]"),
+        ("t:2.., (SELECT * FROM t WHERE n > 1), t:2", "[t:2, t:3, t:1, t:3, t:2]"),
     ] {
         assert_answer(&forum, &format!("SELECT VALUE id FROM {source}"), expected);
     }

@@ -205,8 +205,8 @@ proptest! {
             Ok(value) => value.into_owned(),
             Err(failure) => panic!("{failure:?}"),
         };
-        let columns: Vec<Value> = template.columns.iter().map(column).collect();
-        let slots: Vec<Value> = query.plan.slots.iter().map(constant).collect();
+        let columns: Vec<Option<Value>> = template.columns.iter().map(column).map(Some).collect();
+        let slots: Vec<Option<Value>> = query.plan.slots.iter().map(constant).map(Some).collect();
         let scope = Scope { columns: &columns, slots: &slots, ..Scope::default() };
         let filter = template.filter.as_ref().expect("there is a condition");
         let expected = evaluate(&Expr::from(tree), &row, &parameters);

@@ -225,6 +225,13 @@ fn closures_see_their_arguments_and_the_row() {
             ("list.map(|$x| $x + $this.n)", "[10, 8, 9]"),
             ("items.map(|$item| $item.n)", "[1, 2]"),
             ("items.filter(|$item| $item.tags.len() > 0).n", "[1]"),
+            // A list takes what is behind a field to each of its items, and so do the lists and sets in it.
+            ("[items].map(|$list| $list.tags.len())", "[[1, 0]]"),
+            ("[items].map(|$list| $list.tags)", "[[['x'], []]]"),
+            ("[items].map(|$list| $list.len())", "[2]"),
+            ("[[items, []]].map(|$lists| $lists.n.is_int())", "[[[true, true], []]]"),
+            ("[<set> items].map(|$set| $set.n.is_int())", "[{ true, }]"),
+            ("[items].map(|$list| $list.tags.concat($list.n))", "[[['x', 1, 2], [1, 2]]]"),
             ("items.map(|$item| array::map($item.tags, |$tag| $tag + name))", "[['xAda'], []]"),
             ("list.map(|$x: float| $x)", "[3f, 1f, 2f]"),
             ("list.map(|$x| -> string { <string> $x })", "['3', '1', '2']"),

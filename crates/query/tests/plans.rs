@@ -140,9 +140,21 @@ fn a_constant_stays_where_no_operator_compares_it() {
     let frozen = plan("SELECT * FROM t WHERE a + 2 = 'xx' AND tags[WHERE k = 1] != []");
     assert_eq!(frozen.slots, [constant("'xx'"), constant("[]")]);
     // A parameter is a slot also there.
-    let shared = plan_with("SELECT * FROM t WHERE tags[WHERE k = $k AND l = m] != []", "{ k: 1 }");
+    let shared = plan_with("SELECT * FROM t WHERE tags[WHERE $this = $k] != []", "{ k: 1 }");
     assert_eq!(shared.template.columns, [field("tags")]);
     assert_eq!(shared.slots, [constant("1"), constant("[]")]);
+}
+
+/// A condition has no records at hand, so what may read one stays whole.
+#[test]
+fn a_path_that_may_follow_links_is_one_column() {
+    for path in ["tags[WHERE k = $k]", "->likes->(post WHERE n = $k)", "tags[$k].name", "tags.map(|$t| $t.k = $k)"] {
+        let plan = plan_with(&format!("SELECT * FROM t WHERE {path} != [] AND a = $k"), "{ k: 1 }");
+        let [whole, a] = plan.template.columns.as_slice() else { panic!("{path}: {plan:?}") };
+        assert!(!whole.is_local() && !whole.has_slot() && *a == field("a"), "{path}: {whole:?}");
+        assert!(plan.template.filter.as_ref().is_some_and(Expr::is_local), "{path}: {plan:?}");
+        assert_eq!(plan.slots, [constant("[]"), constant("1")], "{path}");
+    }
 }
 
 #[test]

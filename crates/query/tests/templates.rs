@@ -432,7 +432,7 @@ const SHARED: &[&str] = &[
 /// Places for a parameter, where a constant would be a part of the template.
 const SHARED_BY_PARAMETERS: &[&str] = &[
     "SELECT * FROM t WHERE a + # > #",
-    "SELECT * FROM t WHERE l[WHERE x = #] != [] AND a * # = b",
+    "SELECT * FROM t WHERE l[WHERE $this = #] != [] AND a * # = b",
     "SELECT *, (SELECT a + # AS sum, # AS one FROM c WHERE t = $parent.id AND $parent.a + # = b) AS cs FROM t",
 ];
 

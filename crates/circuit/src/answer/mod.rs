@@ -4,8 +4,6 @@ pub(crate) mod pace;
 pub(crate) mod shown;
 pub(crate) mod watch;
 
-use std::sync::Arc;
-
 use crate::circuit::Circuit;
 use crate::dependent::dependencies::Read;
 use crate::expr::{Failure, Scope};
@@ -55,7 +53,7 @@ impl Circuit {
         let children = attached.children.iter().enumerate();
         children
             .filter_map(|(child, result)| {
-                let changes = self.listing((*result)?);
+                let changes = self.listing(*result);
                 (!changes.is_empty()).then_some(Nested { child: child as u16, changes })
             })
             .collect()
@@ -115,10 +113,7 @@ impl Circuit {
         let attachments = state.attachments.as_ref();
         if let Some(attached) = attachments.and_then(|attachments| attachments.get(number, binding.environment)) {
             for (child, result) in state.key.template.children.iter().zip(&attached.children) {
-                answers.push(match result {
-                    Some(result) => self.answer_noting(*result, &child.plan.output, reads)?,
-                    None => return Err(Failure(Arc::from("a subquery of this row can't be evaluated"))),
-                });
+                answers.push(self.answer_noting(*result, &child.plan.output, reads));
             }
         }
         self.output_with(view, &binding.slots.0, &answers, output, reads)
@@ -128,8 +123,8 @@ impl Circuit {
     pub(crate) fn output_with(
         &self,
         view: RowView<'_>,
-        slots: &[Value],
-        answers: &[Value],
+        slots: &[Option<Value>],
+        answers: &[Result<Value, Failure>],
         output: &Output,
         reads: &mut Vec<Read>,
     ) -> Result<Value, Failure> {

@@ -12,8 +12,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use crate::step::delta::{ResultDelta, RowChange};
-use crate::value::SameRecord;
+use crate::step::delta::{NetChanges, ResultDelta, RowChange};
 use crate::value::digest::{Digest, ResultId};
 
 /// How often a reader wants to be told.
@@ -63,7 +62,7 @@ struct Lane {
 /// The net change of one result since its readers were told.
 #[derive(Debug, Default)]
 struct Waiting {
-    rows: HashMap<SameRecord, RowChange, foldhash::fast::FixedState>,
+    rows: NetChanges,
     digest: Digest,
 }
 
@@ -155,9 +154,7 @@ impl Lane {
         }
         let waiting = self.waiting.entry(delta.result).or_default();
         waiting.digest = delta.digest;
-        for change in &delta.changes {
-            waiting.add(change.clone());
-        }
+        waiting.rows.add(delta.changes.clone());
         if waiting.rows.is_empty() {
             // All is as the readers know it.
             self.waiting.remove(&delta.result);
@@ -177,25 +174,9 @@ impl Lane {
 }
 
 impl Waiting {
-    fn add(&mut self, change: RowChange) {
-        match self.rows.entry(SameRecord(change.id.clone())) {
-            Entry::Vacant(entry) => {
-                entry.insert(change);
-            }
-            Entry::Occupied(mut entry) => match entry.get().clone().then(change) {
-                Some(change) => {
-                    entry.insert(change);
-                }
-                None => {
-                    entry.remove();
-                }
-            },
-        }
-    }
-
     fn into_delta(self, result: ResultId) -> Option<ResultDelta> {
         let Waiting { rows, digest } = self;
-        let changes: Vec<RowChange> = rows.into_values().collect();
+        let changes: Vec<RowChange> = rows.into_changes().collect();
         (!changes.is_empty()).then_some(ResultDelta { result, changes, digest })
     }
 }

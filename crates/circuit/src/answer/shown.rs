@@ -36,35 +36,22 @@ impl Circuit {
         let attached = attachments.and_then(|attachments| attachments.get(row, binding.environment));
         let mut nested = Vec::new();
         let mut answers = Vec::new();
-        let mut failure = None;
         let results = attached.map(|attached| &*attached.children).unwrap_or_default();
         for (number, (child, result)) in (0..).zip(state.key.template.children.iter().zip(results)) {
             let output = &child.plan.output;
-            let rows = result.map(|result| self.shown(result, output));
-            match answer(rows.as_deref(), output) {
-                Ok(answer) => answers.push(answer),
-                Err(reason) => {
-                    answers.push(Value::None);
-                    failure = failure.or(Some(reason));
-                }
-            }
-            if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
+            let rows = self.shown(*result, output);
+            answers.push(answer(&rows, output));
+            if !rows.is_empty() {
                 nested.push((number, rows));
             }
         }
-        let value = match failure {
-            Some(failure) => Err(failure),
-            None => self.output_with(view, &binding.slots.0, &answers, output, &mut Vec::new()),
-        };
+        let value = self.output_with(view, &binding.slots.0, &answers, output, &mut Vec::new());
         Some(Shown { id: view.row.id.clone(), version: view.row.version, value, nested })
     }
 }
 
 /// What a subquery answers to the row that it belongs to.
-fn answer(rows: Option<&[Shown]>, output: &Output) -> Result<Value, Failure> {
-    let Some(rows) = rows else {
-        return Err(Failure(Arc::from("a subquery of this row can't be evaluated")));
-    };
+fn answer(rows: &[Shown], output: &Output) -> Result<Value, Failure> {
     let values: Result<Vec<Value>, Failure> = rows.iter().map(|row| row.value.clone()).collect();
     output.answer(values?)
 }

@@ -65,12 +65,10 @@ impl Circuit {
         let mut results: Vec<ResultId> = Vec::new();
         let mut children = Vec::with_capacity(query.children.len());
         for child in &query.children {
-            let instance = self.instantiate(&child.plan, &outer, &mut reads).ok();
-            children.push(instance.as_ref().map(|instance| instance.result));
-            if let Some(instance) = instance {
-                results.push(instance.result);
-                results.extend(instance.lookups);
-            }
+            let instance = self.instantiate(&child.plan, &outer, &mut reads);
+            children.push(instance.result);
+            results.push(instance.result);
+            results.extend(instance.lookups);
         }
         let dependent = Dependent::Attachment { template, row, environment };
         let held = self.hold(dependent, former, reads, results);

@@ -35,8 +35,8 @@ struct Environment {
 pub(crate) struct Attached {
     /// The number of results that show the row.
     pub(crate) readers: u32,
-    /// The result of each child; a child whose slots can't be computed has none.
-    pub(crate) children: Box<[Option<ResultId>]>,
+    /// The result of each child.
+    pub(crate) children: Box<[ResultId]>,
     pub(crate) held: Held,
 }
 
@@ -83,10 +83,10 @@ impl Attachments {
         }
     }
 
-    /// The slots of an environment, each at its place; those that no subquery needs are `NONE`.
-    pub(crate) fn slots(&self, environment: u32) -> Vec<Value> {
+    /// The slots of an environment, each at its place; those that no subquery needs have no value.
+    pub(crate) fn slots(&self, environment: u32) -> Vec<Option<Value>> {
         let width = self.slots.last().map_or(0, |last| usize::from(*last) + 1);
-        let mut slots = vec![Value::None; width];
+        let mut slots = vec![None; width];
         if let Some(environment) = self.environments.get(environment) {
             for (place, value) in self.slots.iter().zip(&environment.slots.0) {
                 slots[usize::from(*place)] = value.clone();
@@ -119,7 +119,7 @@ impl Attachments {
 }
 
 fn slots_in(places: &[u16], slots: &Slots) -> Slots {
-    places.iter().map(|place| slots.0.get(usize::from(*place)).cloned().unwrap_or_default()).collect()
+    Slots(places.iter().map(|place| slots.0.get(usize::from(*place)).cloned().flatten()).collect())
 }
 
 /// Appends the slots of the parent that a subquery needs.

@@ -109,16 +109,13 @@ impl Circuit {
             Some(content) => {
                 // A subquery may have to be registered, so the row can't stay borrowed.
                 let outer = Outer { row: Some(content.content.clone()), slots: Vec::new() };
-                match self.answer_lookups(lookups, &outer, &mut reads, &mut results) {
-                    Ok(answers) => {
-                        let mut reader = StoreReader::new(&self.store);
-                        let scope = Scope { subqueries: &answers, ..outer.scope() };
-                        let value = expr.evaluate(&scope, &mut reader, &*self.library);
-                        reads.append(&mut reader.reads);
-                        value.ok().map(|value| value.into_owned())
-                    }
-                    Err(_) => None,
-                }
+                let answer = |lookup| self.answer_lookup(lookup, &outer, &mut reads, &mut results);
+                let answers: Vec<_> = lookups.iter().map(answer).collect();
+                let mut reader = StoreReader::new(&self.store);
+                let scope = Scope { subqueries: &answers, ..outer.scope() };
+                let value = expr.evaluate(&scope, &mut reader, &*self.library);
+                reads.append(&mut reader.reads);
+                value.ok().map(|value| value.into_owned())
             }
         };
         let dependent = Dependent::Virtual { table, column: number, row };

@@ -101,9 +101,9 @@ impl AggregateFunction {
     /// The answer for a group whose rows have the given values, in scan order. O(n log n).
     pub fn evaluate(self, values: &[Value], extra: &[Value], library: &dyn Library) -> Value {
         let mut accumulator = Accumulator::new(self);
-        let id = Arc::new(RecordId::new("", Key::Int(0)));
-        for (part, value) in values.iter().enumerate() {
-            accumulator.insert(&ScanKey { input: 0, id: id.clone(), part: part as u32 }, value);
+        for (number, value) in (0..).zip(values) {
+            let id = Arc::new(RecordId::new("", Key::Int(number)));
+            accumulator.insert(&ScanKey { place: None, id }, value);
         }
         accumulator.answer(extra, library)
     }

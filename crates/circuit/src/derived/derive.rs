@@ -4,8 +4,8 @@ use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
 use crate::dependent::dependencies::Read;
 use crate::dependent::virtual_column::{Definition, VirtualColumn};
+use crate::derived::input_orders::InputOrders;
 use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
-use crate::expr::Failure;
 use crate::plan::{OrderKey, Plan, Shape};
 use crate::registration::register::Outer;
 use crate::step::changes::Content;
@@ -24,19 +24,12 @@ impl Circuit {
         outer: &Outer,
         reads: &mut Vec<Read>,
         lookups: &mut Vec<ResultId>,
-    ) -> Result<u32, Failure> {
+    ) -> u32 {
         let mut results = Vec::with_capacity(inputs.len());
         for input in inputs {
-            match self.instantiate(input, outer, reads) {
-                Ok(instance) => {
-                    lookups.extend(instance.lookups);
-                    results.push((instance.result, input.output.clone()));
-                }
-                Err(failure) => {
-                    results.into_iter().for_each(|(result, _)| self.release_result(result));
-                    return Err(failure);
-                }
-            }
+            let instance = self.instantiate(input, outer, reads);
+            lookups.extend(instance.lookups);
+            results.push((instance.result, input.output.clone()));
         }
         let key = OperatorKey { shape: shape.clone(), inputs: results };
         if let Some(number) = self.by_operator.get(&key).copied() {
@@ -45,13 +38,16 @@ impl Circuit {
             if let Some(operator) = self.operators.get_mut(number) {
                 operator.readers += 1;
             }
-            return Ok(number);
+            return number;
         }
-        Ok(self.add_operator(key, rank))
+        self.add_operator(key, rank)
     }
 
     fn add_operator(&mut self, key: OperatorKey, rank: u32) -> u32 {
-        let relation_key = RelationKey { shape: key.shape.clone(), order: self.natural_order(&key), rank };
+        let order_of = |result: ResultId| self.result(result).map(|(state, ..)| &state.wiring.order[..]);
+        let orders = InputOrders::of(key.inputs.iter().map(|(result, _)| order_of(*result).unwrap_or_default()));
+        let order = natural_order(&key.shape, &orders.joined);
+        let relation_key = RelationKey { shape: key.shape.clone(), order, rank };
         let relation = match self.relations.get_mut(&relation_key) {
             Some((relation, operators)) => {
                 *operators += 1;
@@ -69,7 +65,7 @@ impl Circuit {
                 relation
             }
         };
-        let operator = Operator::new(key.clone(), relation_key, relation);
+        let operator = Operator::new(key.clone(), relation_key, relation, orders);
         let number = self.operators.insert(operator);
         self.by_operator.insert(key.clone(), number);
         for (input, (result, output)) in key.inputs.iter().enumerate() {
@@ -82,18 +78,6 @@ impl Circuit {
         }
         self.finish_operator(number, &mut Progress::filling());
         number
-    }
-
-    /// How the rows that an operator derives are ordered among those of one input.
-    fn natural_order(&self, key: &OperatorKey) -> Vec<OrderKey> {
-        let first = crate::derived::operator::FIRST_KEY_COLUMN as u16;
-        if let Shape::Group(grouping) = &key.shape {
-            return (0..grouping.keys).map(|number| OrderKey::new(first + number, false)).collect();
-        }
-        let ordered =
-            key.inputs.iter().filter_map(|(result, _)| self.result(*result)).map(|(state, ..)| &state.wiring.order);
-        let longest = ordered.max_by_key(|order| order.len()).cloned().unwrap_or_default();
-        (first..).zip(longest).map(|(column, key)| OrderKey { column, ..key }).collect()
     }
 
     /// Counts one reader less of an operator, and removes it and its rows with the last. O(its rows).
@@ -184,6 +168,17 @@ impl Circuit {
                     }
                 }
             }
+        }
+    }
+}
+
+/// How the rows that an operator derives are ordered, behind the number of the input.
+fn natural_order(shape: &Shape, joined: &[OrderKey]) -> Vec<OrderKey> {
+    let first = crate::derived::operator::FIRST_KEY_COLUMN as u16;
+    match shape {
+        Shape::Group(grouping) => (0..grouping.keys).map(|number| OrderKey::new(first + number, false)).collect(),
+        Shape::Rows | Shape::Split(_) => {
+            (first..).zip(joined).map(|(column, key)| OrderKey { column, ..*key }).collect()
         }
     }
 }

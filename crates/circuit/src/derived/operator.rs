@@ -11,7 +11,8 @@ use hashbrown::HashMap;
 use crate::collection::shrink::Shrink;
 use crate::derived::aggregate::AggregateFunction;
 use crate::derived::groups::Groups;
-use crate::derived::scan_key::ScanKey;
+use crate::derived::input_orders::InputOrders;
+use crate::derived::scan_key::{Place, ScanKey};
 use crate::expr::library::Library;
 use crate::output::Output;
 use crate::plan::{OrderKey, Shape};
@@ -53,6 +54,7 @@ pub(crate) struct Operator {
     pub(crate) relation: TableId,
     pub(crate) readers: usize,
     pub(crate) consumers: Vec<u32>,
+    orders: InputOrders,
     rows: Rows,
 }
 
@@ -94,7 +96,8 @@ pub(crate) enum Slot {
 }
 
 impl Operator {
-    pub(crate) fn new(key: OperatorKey, relation_key: RelationKey, relation: TableId) -> Self {
+    /// An operator that has seen nothing yet.
+    pub(crate) fn new(key: OperatorKey, relation_key: RelationKey, relation: TableId, orders: InputOrders) -> Self {
         let rows = match &key.shape {
             Shape::Rows | Shape::Split(_) => Rows::Each(HashMap::default()),
             Shape::Group(grouping) => {
@@ -106,7 +109,7 @@ impl Operator {
                 Rows::Groups { groups: Box::new(groups), rows: HashMap::default() }
             }
         };
-        Operator { key, relation_key, relation, readers: 1, consumers: Vec::new(), rows }
+        Operator { key, relation_key, relation, readers: 1, consumers: Vec::new(), orders, rows }
     }
 
     /// All derived rows.
@@ -124,15 +127,19 @@ impl Operator {
             Rows::Groups { groups, .. } => {
                 let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
                 let keys = usize::from(grouping.keys);
-                if let Some(old) = &old {
-                    let values = old.value.as_list().unwrap_or_default();
+                // The only input.
+                let order = &self.orders.joined;
+                if let Some(old) = old {
+                    let Input { value, id, keys: place, .. } = old;
+                    let values = value.as_list().unwrap_or_default();
                     let (key, arguments) = values.split_at(keys.min(values.len()));
-                    groups.remove(&scan_key(old), key, arguments);
+                    groups.remove(&scan_key(id, place, order), key, arguments);
                 }
-                if let Some(new) = &new {
-                    let values = new.value.as_list().unwrap_or_default();
+                if let Some(new) = new {
+                    let Input { value, id, keys: place, .. } = new;
+                    let values = value.as_list().unwrap_or_default();
                     let (key, arguments) = values.split_at(keys.min(values.len()));
-                    groups.insert(scan_key(new), key, arguments);
+                    groups.insert(scan_key(id, place, order), key, arguments);
                 }
                 Vec::new()
             }
@@ -151,6 +158,7 @@ impl Operator {
                     Shape::Rows | Shape::Group(_) => vec![new.value.clone()],
                 };
                 let is_split = matches!(self.key.shape, Shape::Split(_));
+                let given = given(number, new.input, self.orders.place(new.input, new.keys));
                 let mut derived = Vec::with_capacity(parts.len());
                 for (part, value) in parts.iter().enumerate() {
                     let id = if is_split { part_id(&new.id, part) } else { new.id.clone() };
@@ -159,7 +167,7 @@ impl Operator {
                         content: content_of(value),
                         id,
                         version: new.version,
-                        given: given(number, new.input, &new.keys),
+                        given: given.clone(),
                         slot: Slot::Part { input: new.input, row: new.row, part },
                     });
                 }
@@ -178,9 +186,10 @@ impl Operator {
         for change in groups.take_changed(library) {
             let row = rows.get(&change.number).copied();
             let shown = change.values.and_then(|values| {
-                let scope = crate::expr::Scope { columns: &values, ..Default::default() };
+                let columns: Vec<Option<Value>> = values.into_vec().into_iter().map(Some).collect();
+                let scope = crate::expr::Scope { columns: &columns, ..Default::default() };
                 let shown = grouping.output.row(&scope, &mut crate::expr::reader::NoRecords, library).ok()?;
-                let keys = values.get(..usize::from(grouping.keys))?.to_vec();
+                let keys: Vec<Value> = columns.into_iter().take(grouping.keys.into()).flatten().collect();
                 Some((keys, shown))
             });
             match (shown, row) {
@@ -191,7 +200,7 @@ impl Operator {
                         version: content_version(&content),
                         content,
                         id: Arc::new(RecordId::new("", Key::Array(keys.clone().into()))),
-                        given: given(number, 0, &keys),
+                        given: given(number, 0, keys),
                         slot: Slot::Group(change.number),
                     });
                 }
@@ -232,18 +241,14 @@ fn content_of(value: &Value) -> Object {
     }
 }
 
-fn given(operator: u32, input: u32, keys: &[Value]) -> Virtuals {
+fn given(operator: u32, input: u32, keys: impl IntoIterator<Item = Value>) -> Virtuals {
     let fixed = [Value::Int(operator.into()), Value::Int(input.into())];
-    fixed.into_iter().chain(keys.iter().cloned()).map(Some).collect()
+    fixed.into_iter().chain(keys).map(Some).collect()
 }
 
-fn scan_key(input: &Input) -> ScanKey {
-    // Rows that were derived come in the order of the sources that they were derived from.
-    let source = match input.keys.first() {
-        Some(Value::Int(source)) => u32::try_from(*source).unwrap_or(input.input),
-        _ => input.input,
-    };
-    ScanKey { input: source, id: input.id.clone(), part: 0 }
+fn scan_key(id: Arc<RecordId>, keys: Vec<Value>, order: &Arc<[OrderKey]>) -> ScanKey {
+    let place = (!order.is_empty()).then(|| Arc::new(Place { keys: keys.into(), order: order.clone() }));
+    ScanKey { place, id }
 }
 
 /// The id of a part of a split row: it follows that of the row, and the parts are in order.

@@ -79,9 +79,13 @@ impl Expr {
                 Some(RowContent::Fields(fields)) => Cow::Owned(Value::from(fields.clone())),
                 None => Cow::Owned(Value::None),
             },
-            Expr::Column(column) => at(scope.columns, *column),
-            Expr::Slot(slot) => at(scope.slots, *slot),
-            Expr::Subquery(number) => at(scope.subqueries, *number),
+            Expr::Column(column) => at(scope.columns, *column)?,
+            Expr::Slot(slot) => at(scope.slots, *slot)?,
+            Expr::Subquery(number) => match scope.subqueries.get(usize::from(*number)) {
+                Some(Ok(answer)) => Cow::Borrowed(answer),
+                Some(Err(failure)) => return Err(failure.clone()),
+                None => Cow::Owned(Value::None),
+            },
             Expr::Local(number) => scope.local(*number).map_or(Cow::Owned(Value::None), Cow::Borrowed),
             Expr::Constant(Constant(value)) => Cow::Borrowed(value),
             Expr::Path(path) => match scope.row {
@@ -168,8 +172,12 @@ impl Expr {
     }
 }
 
-fn at(values: &[Value], index: u16) -> Cow<'_, Value> {
-    values.get(usize::from(index)).map_or(Cow::Owned(Value::None), Cow::Borrowed)
+fn at(values: &[Option<Value>], index: u16) -> Evaluated<'_> {
+    match values.get(usize::from(index)) {
+        Some(Some(value)) => Ok(Cow::Borrowed(value)),
+        Some(None) => Err(Failure::new("a value that this is computed from can't be computed")),
+        None => Ok(Cow::Owned(Value::None)),
+    }
 }
 
 fn values(items: &[Expr], scope: &Scope, environment: &mut Environment) -> Result<Vec<Value>, Failure> {

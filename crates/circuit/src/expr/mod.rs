@@ -73,13 +73,16 @@ pub enum Expr {
 pub struct Constant(pub Value);
 
 /// What an expression is evaluated against. What is not there is `NONE`.
+///
+/// Columns, slots and subqueries were computed before it is known who looks at them. One that could not be computed
+/// fails those who do, and nobody else: of `a = 1 AND f(b)` only `a` is looked at where it is not 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope<'a> {
     pub row: Option<RowContent<'a>>,
-    pub columns: &'a [Value],
-    pub slots: &'a [Value],
+    pub columns: &'a [Option<Value>],
+    pub slots: &'a [Option<Value>],
     /// The answers of subqueries.
-    pub subqueries: &'a [Value],
+    pub subqueries: &'a [Result<Value, Failure>],
     /// Values that expressions bind for those inside of them: none, where evaluation begins.
     pub locals: Locals<'a>,
 }

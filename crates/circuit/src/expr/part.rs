@@ -33,7 +33,8 @@ pub enum Part {
     Optional,
     /// `.name(..)` and the like: the value of an expression that binds the value.
     Then(Expr),
-    /// As [`Part::Field`], and of each item of a set: so closures look up fields.
+    /// As [`Part::Field`], with everything behind it taken from each item of a list, sets and lists of lists included: so
+    /// closures look up fields.
     ItemField(Arc<str>),
     /// `->likes->post`: the records at the end of some steps along the edges of a graph, which start at a record, at the
     /// `id` of an object, or at each item of an array. The flag stands for `ONLY`: there is at most one record, and it is
@@ -82,6 +83,14 @@ pub(super) fn walk<'a>(
                 results.push(follow(Cow::Borrowed(item), parts, scope, environment)?.into_owned());
             }
             return Ok(Cow::Owned(Value::Array(results.into())));
+        }
+        if let (Part::ItemField(_), Some(items)) = (part, value.as_list()) {
+            let mut results = Vec::with_capacity(items.len());
+            for item in items {
+                results.push(walk(Cow::Borrowed(item), rest, scope, environment)?.into_owned());
+            }
+            let is_set = matches!(*value, Value::Set(_));
+            return Ok(Cow::Owned(if is_set { Value::set(results) } else { Value::Array(results.into()) }));
         }
         // A graph step behind a list that did not just come from the graph is taken from each item, with all behind it.
         if let (Value::Array(items), Part::Graph(steps, _), false) = (&*value, part, is_behind_graph)
@@ -142,7 +151,7 @@ fn follow<'a>(
 
 fn step<'a>(value: Cow<'a, Value>, part: &Part, scope: &Scope, environment: &mut Environment) -> Evaluated<'a> {
     Ok(match part {
-        Part::Field(name) => match value {
+        Part::Field(name) | Part::ItemField(name) => match value {
             Cow::Borrowed(Value::Object(object)) => object.get(name).map_or(Cow::Owned(Value::None), Cow::Borrowed),
             other => Cow::Owned(field(&other, name, environment.reader)),
         },
@@ -164,17 +173,8 @@ fn step<'a>(value: Cow<'a, Value>, part: &Part, scope: &Scope, environment: &mut
             let local = scope.bind(&value);
             Cow::Owned(then.value(&scope.within(&local), environment)?.into_owned())
         }
-        Part::ItemField(name) => Cow::Owned(item_field(&value, name, environment)),
         Part::Graph(steps, is_only) => Cow::Owned(graph::walk(&value, steps, *is_only, scope, environment)?),
     })
-}
-
-fn item_field(value: &Value, name: &str, environment: &mut Environment) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(|item| item_field(item, name, environment)).collect(),
-        Value::Set(items) => Value::set(items.iter().map(|item| item_field(item, name, environment))),
-        other => field(other, name, environment.reader),
-    }
 }
 
 fn all<'a>(value: Cow<'a, Value>, environment: &mut Environment) -> Cow<'a, Value> {

@@ -114,12 +114,16 @@ impl Expr {
     /// Whether the value follows from the row and the slots alone: no other record and no subquery is read. Of a
     /// derived row, which may be a link itself, this says nothing.
     pub fn is_local(&self) -> bool {
-        !self.any(&mut |expr| match expr {
-            Expr::Subquery(_) => true,
+        !self.any(&mut |expr| matches!(expr, Expr::Subquery(_)) || expr.reads_records_by_itself())
+    }
+
+    /// Whether evaluating the expression may read records or edges, apart from the expressions inside of it.
+    pub fn reads_records_by_itself(&self) -> bool {
+        match self {
             Expr::Path(path) => path.may_follow_links(),
             Expr::Walk(_, parts) => parts.iter().any(Part::may_read_records),
             _ => false,
-        })
+        }
     }
 
     /// Whether the value depends on the slots.

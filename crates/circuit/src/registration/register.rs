@@ -20,7 +20,7 @@ use crate::value::{Object, Value};
 #[derive(Debug, Default)]
 pub(crate) struct Outer {
     pub(crate) row: Option<Object>,
-    pub(crate) slots: Vec<Value>,
+    pub(crate) slots: Vec<Option<Value>>,
 }
 
 impl Outer {
@@ -54,7 +54,7 @@ impl Circuit {
     pub fn register(&mut self, plan: &Plan) -> ResultId {
         let result = match self.has_computed_slots(plan) {
             true => self.register_root(plan),
-            false => self.instantiate_constant(plan),
+            false => self.instantiate(plan, &Outer::default(), &mut Vec::new()).result,
         };
         if let Some(state) = self.results.get_mut(result.0) {
             state.views += 1;
@@ -73,49 +73,22 @@ impl Circuit {
         self.recycle();
     }
 
-    /// A plan whose slots don't depend on anything. It can't fail, as nothing is computed.
-    fn instantiate_constant(&mut self, plan: &Plan) -> ResultId {
-        match self.instantiate(plan, &Outer::default(), &mut Vec::new()) {
-            Ok(instance) => instance.result,
-            Err(_) => unreachable!("constant slots can always be computed"),
-        }
-    }
-
     /// Puts a plan to work in a scope. Notes the records that computed slots read.
-    pub(crate) fn instantiate(
-        &mut self,
-        plan: &Plan,
-        outer: &Outer,
-        reads: &mut Vec<Read>,
-    ) -> Result<Instance, Failure> {
-        let Ground { template, slots, holds, lookups } = self.ground(plan, outer, reads, None)?;
+    pub(crate) fn instantiate(&mut self, plan: &Plan, outer: &Outer, reads: &mut Vec<Read>) -> Instance {
+        let Ground { template, slots, holds, lookups } = self.ground(plan, outer, reads, None);
         let result = self.acquire_result(template, slots, plan.window, holds);
-        Ok(Instance { result, lookups })
+        Instance { result, lookups }
     }
 
     /// Computes the slots of a plan. `own` makes the slots differ from those of all other plans.
-    pub(crate) fn ground(
-        &mut self,
-        plan: &Plan,
-        outer: &Outer,
-        reads: &mut Vec<Read>,
-        own: Option<u32>,
-    ) -> Result<Ground, Failure> {
+    pub(crate) fn ground(&mut self, plan: &Plan, outer: &Outer, reads: &mut Vec<Read>, own: Option<u32>) -> Ground {
         let live = live_slots(plan);
         let mut lookups = Vec::new();
         let mut holds = Vec::new();
-        let computed = self.compute_slots(plan, outer, &live, reads, &mut lookups, &mut holds);
-        let (slots, relation, order) = match computed {
-            Ok(computed) => computed,
-            Err(failure) => {
-                lookups.into_iter().for_each(|lookup| self.release_result(lookup));
-                holds.into_iter().for_each(|hold| self.release_hold(hold));
-                return Err(failure);
-            }
-        };
+        let (slots, relation, order) = self.compute_slots(plan, outer, &live, reads, &mut lookups, &mut holds);
         let template = self.template_over(plan, relation, &order);
-        let slots = slots.into_iter().chain(own.map(|own| Value::Int(own.into()))).collect();
-        Ok(Ground { template, slots, holds, lookups })
+        let slots = Slots(slots.into_iter().chain(own.map(|own| Some(Value::Int(own.into())))).collect());
+        Ground { template, slots, holds, lookups }
     }
 
     /// The template of a plan over a relation.
@@ -130,7 +103,8 @@ impl Circuit {
         self.template(key, plan.slots.len(), order)
     }
 
-    /// The values of all slots, the relation of the template, and the order in which it holds its rows.
+    /// The values of all slots, the relation of the template, and the order in which it holds its rows. A slot that
+    /// can't be computed has no value.
     fn compute_slots(
         &mut self,
         plan: &Plan,
@@ -139,7 +113,7 @@ impl Circuit {
         reads: &mut Vec<Read>,
         lookups: &mut Vec<ResultId>,
         holds: &mut Vec<Hold>,
-    ) -> Result<(Vec<Value>, TableId, Vec<OrderKey>), Failure> {
+    ) -> (Vec<Option<Value>>, TableId, Vec<OrderKey>) {
         let is_live = |number: usize| {
             plan.slots.iter().enumerate().any(|(slot, source)| {
                 live.contains(&(slot as u16)) && *source == Slot::Computed(Expr::Subquery(number as u16))
@@ -148,70 +122,57 @@ impl Circuit {
         let mut answers = Vec::with_capacity(plan.lookups.len());
         for (number, lookup) in plan.lookups.iter().enumerate() {
             if is_live(number) {
-                let set = self.acquire_set(lookup, outer, reads, lookups)?;
+                let set = self.acquire_set(lookup, outer, reads, lookups);
                 holds.push(Hold::Set(set));
-                answers.push(Value::Int(set.into()));
+                answers.push(Ok(Value::Int(set.into())));
             } else {
-                let instance = self.instantiate(lookup, outer, reads)?;
-                lookups.push(instance.result);
-                lookups.extend(instance.lookups);
-                answers.push(self.answer_noting(instance.result, &lookup.output, reads)?);
+                answers.push(self.answer_lookup(lookup, outer, reads, lookups));
             }
         }
         let mut slots = Vec::with_capacity(plan.slots.len() + 1);
         for slot in &plan.slots {
             slots.push(match slot {
-                Slot::Constant(constant) => constant.0.clone(),
+                Slot::Constant(constant) => Some(constant.0.clone()),
                 Slot::Computed(expr) => {
                     let mut reader = StoreReader::new(&self.store);
                     let scope = Scope { subqueries: &answers, ..outer.scope() };
-                    let value = expr.evaluate(&scope, &mut reader, &*self.library)?.into_owned();
+                    let value = expr.evaluate(&scope, &mut reader, &*self.library);
                     reads.append(&mut reader.reads);
-                    value
+                    value.ok().map(|value| value.into_owned())
                 }
             });
         }
         match &plan.template.source {
-            Source::Table(name) => Ok((slots, self.store.table_id(name), Vec::new())),
+            Source::Table(name) => (slots, self.store.table_id(name), Vec::new()),
             Source::Derived(shape) => {
-                let operator = self.acquire_operator(shape, &plan.inputs, rank_of(plan), outer, reads, lookups)?;
+                let operator = self.acquire_operator(shape, &plan.inputs, rank_of(plan), outer, reads, lookups);
                 holds.push(Hold::Operator(operator));
-                slots.push(Value::Int(operator.into()));
+                slots.push(Some(Value::Int(operator.into())));
                 let state = self.operators.get(operator);
                 let relation = state.map_or(u32::MAX, |state| state.relation);
                 let order = state.map_or_else(Vec::new, |state| state.relation_key.order.clone());
-                Ok((slots, relation, order))
+                (slots, relation, order)
             }
         }
     }
 
-    /// The answers of subqueries, in a scope. What they hold is appended to `results`, also where one fails.
-    pub(crate) fn answer_lookups(
+    /// The answer of a subquery in a scope. What it holds is appended to `results`.
+    pub(crate) fn answer_lookup(
         &mut self,
-        lookups: &[Plan],
+        lookup: &Plan,
         outer: &Outer,
         reads: &mut Vec<Read>,
         results: &mut Vec<ResultId>,
-    ) -> Result<Vec<Value>, Failure> {
-        let mut answers = Vec::with_capacity(lookups.len());
-        for lookup in lookups {
-            let instance = self.instantiate(lookup, outer, reads)?;
-            results.push(instance.result);
-            results.extend(instance.lookups);
-            answers.push(self.answer_noting(instance.result, &lookup.output, reads)?);
-        }
-        Ok(answers)
+    ) -> Result<Value, Failure> {
+        let instance = self.instantiate(lookup, outer, reads);
+        results.push(instance.result);
+        results.extend(instance.lookups);
+        self.answer_noting(instance.result, &lookup.output, reads)
     }
 
     /// The live set of a subquery's answers.
-    fn acquire_set(
-        &mut self,
-        plan: &Plan,
-        outer: &Outer,
-        reads: &mut Vec<Read>,
-        lookups: &mut Vec<ResultId>,
-    ) -> Result<u32, Failure> {
-        let instance = self.instantiate(plan, outer, reads)?;
+    fn acquire_set(&mut self, plan: &Plan, outer: &Outer, reads: &mut Vec<Read>, lookups: &mut Vec<ResultId>) -> u32 {
+        let instance = self.instantiate(plan, outer, reads);
         lookups.extend(instance.lookups);
         let key = (instance.result, plan.output.clone());
         if let Some(number) = self.by_set.get(&key).copied() {
@@ -219,7 +180,7 @@ impl Circuit {
             if let Some(set) = self.sets.get_mut(number) {
                 set.readers += 1;
             }
-            return Ok(number);
+            return number;
         }
         let set = self.sets.insert(u32::MAX);
         let consumer = self.add_consumer(instance.result, plan.output.clone(), Target::Set(set));
@@ -229,7 +190,7 @@ impl Circuit {
         self.by_set.insert(key, set);
         self.fill_consumer(consumer);
         self.sets.fill_ended(set);
-        Ok(set)
+        set
     }
 
     /// Attaches a consumer to a result. It takes over one reading of the result.

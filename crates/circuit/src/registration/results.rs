@@ -52,7 +52,7 @@ impl Circuit {
     }
 
     pub(crate) fn add_binding(&mut self, template: u32, mut slots: Slots, holds: Vec<Hold>) -> u32 {
-        self.store.share(&mut slots.0);
+        self.store.share(slots.0.iter_mut().flatten());
         for hold in &holds {
             if let Hold::Set(set) = hold
                 && let Some(set) = self.sets.get_mut(*set)

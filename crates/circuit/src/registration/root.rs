@@ -2,13 +2,11 @@
 //!
 //! Such a plan has a binding of its own, whose slots change in place, so that its result keeps its number.
 
-use std::sync::Arc;
-
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
 use crate::dependent::dependencies::Dependent;
 use crate::dependent::held::Held;
-use crate::plan::{Plan, Slot, Slots, Source};
+use crate::plan::{Plan, Slot, Slots};
 use crate::registration::hold::Hold;
 use crate::registration::register::{Ground, Outer};
 use crate::step::delta::Marks;
@@ -30,7 +28,7 @@ impl Circuit {
         plan.slots.iter().any(is_computed) || plan.inputs.iter().any(|input| self.has_computed_slots(input))
     }
 
-    /// Puts a plan with computed slots to work. One whose slots can't be computed shows nothing until they can.
+    /// Puts a plan with computed slots to work.
     pub(crate) fn register_root(&mut self, plan: &Plan) -> ResultId {
         if let Some(number) = self.by_root.get(plan).copied()
             && let Some(root) = self.roots.get_mut(number)
@@ -46,10 +44,7 @@ impl Circuit {
         let number = self.roots.insert(root);
         let mut reads = Vec::new();
         let ground = self.ground(plan, &Outer::default(), &mut reads, Some(number));
-        let Ground { template, slots, holds, lookups } = match ground {
-            Ok(ground) => ground,
-            Err(_) => self.void(plan),
-        };
+        let Ground { template, slots, holds, lookups } = ground;
         let result = self.acquire_result(template, slots, plan.window, holds);
         let held = self.hold(Dependent::Root { root: number }, Held::default(), reads, lookups);
         if let Some(root) = self.roots.get_mut(number) {
@@ -85,10 +80,6 @@ impl Circuit {
         let former = std::mem::take(&mut root.held);
         let mut reads = Vec::new();
         let ground = self.ground(&plan, &Outer::default(), &mut reads, Some(number));
-        let ground = match ground {
-            Ok(ground) => ground,
-            Err(_) => self.void_in_place(result),
-        };
         let Ground { template, slots, holds, lookups } = ground;
         let held = self.hold(Dependent::Root { root: number }, former, reads, lookups);
         if let Some(root) = self.roots.get_mut(number) {
@@ -128,21 +119,5 @@ impl Circuit {
         }
         let former = self.templates.get(former_template).and_then(|state| state.bindings.get(former_binding));
         marks.moved(result.0, former.map_or(0, |binding| binding.environment), (former_template, former_binding));
-    }
-
-    /// Slots that no row satisfies, for a plan that could never be put to work.
-    fn void(&mut self, plan: &Plan) -> Ground {
-        let relation = match &plan.template.source {
-            Source::Table(name) => self.store.table_id(name),
-            // An operator can't be made either. No table has an empty name.
-            Source::Derived(_) => self.store.table_id(&Arc::from("")),
-        };
-        let template = self.template_over(plan, relation, &[]);
-        Ground { template, slots: Slots::default(), holds: Vec::new(), lookups: Vec::new() }
-    }
-
-    fn void_in_place(&self, result: ResultId) -> Ground {
-        let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
-        Ground { template, slots: Slots::default(), holds: Vec::new(), lookups: Vec::new() }
     }
 }

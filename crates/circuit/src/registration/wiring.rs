@@ -50,8 +50,7 @@ impl Circuit {
                 (membership, self.arrange(relation, spec))
             })
             .collect();
-        let slots = slots + usize::from(matches!(template.source, Source::Derived(_)));
-        let wiring = Wiring { columns, filter, memberships, order, routing, arrangements, slots };
+        let wiring = Wiring { columns, filter, memberships, order, routing, arrangements };
         let number = self.templates.insert(TemplateState::new(key.clone(), wiring));
         self.by_template.insert(key, number);
         if let Some(relation) = self.store.get_mut(relation) {

@@ -99,7 +99,7 @@ impl Circuit {
         let count = state.key.template.children.len();
         let mut nested = Vec::new();
         for child in 0..count {
-            let of = |attached: Option<&Attached>| attached.and_then(|attached| *attached.children.get(child)?);
+            let of = |attached: Option<&Attached>| attached.and_then(|attached| attached.children.get(child).copied());
             let changes = match (of(before), of(now)) {
                 (Some(before), Some(now)) if before == now => {
                     progress.deltas.get(&now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
@@ -231,7 +231,9 @@ fn of_same_rows(changes: Vec<RowChange>) -> Vec<RowChange> {
 /// The rows before some changes.
 fn undo(mut rows: Vec<RowChange>, changes: &[RowChange]) -> Vec<RowChange> {
     for change in changes {
-        let position = rows.iter().position(|row| row.id.is_same_record(&change.id));
+        // A record may be several rows.
+        let is_row = |row: &RowChange| row.id.is_same_record(&change.id) && row.version == change.version;
+        let position = rows.iter().position(is_row);
         match (change.kind, position) {
             (ChangeKind::Enter, Some(position)) => {
                 rows.swap_remove(position);
@@ -243,7 +245,7 @@ fn undo(mut rows: Vec<RowChange>, changes: &[RowChange]) -> Vec<RowChange> {
             }
             (ChangeKind::Update | ChangeKind::Stay, Some(position)) => {
                 let row = &mut rows[position];
-                row.version = change.former;
+                (row.version, row.former) = (change.former, change.former);
                 for nested in &change.nested {
                     match row.nested.iter_mut().find(|known| known.child == nested.child) {
                         Some(known) => known.changes = undo(std::mem::take(&mut known.changes), &nested.changes),

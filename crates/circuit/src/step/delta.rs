@@ -1,7 +1,9 @@
 //! From movements of rows to the net change of each result.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::step::changes::is_worth_keeping;
 use crate::store::table::{Row, TableId};
@@ -12,7 +14,8 @@ use crate::value::{RecordId, SameRecord};
 #[derive(Debug)]
 pub struct ResultDelta {
     pub result: ResultId,
-    /// At most one change a row.
+    /// At most one change a row. The same record may be several rows, if
+    /// [`Plan::may_repeat_rows`](crate::Plan::may_repeat_rows) says so.
     pub changes: Vec<RowChange>,
     /// The result after the change.
     pub digest: Digest,
@@ -134,17 +137,58 @@ impl Marks {
 impl Nested {
     /// Adds later changes of the same subquery. O(changes).
     fn add(&mut self, later: Vec<RowChange>) {
-        let mut later: HashMap<SameRecord, RowChange> =
-            later.into_iter().map(|change| (SameRecord(change.id.clone()), change)).collect();
-        let mut changes = Vec::with_capacity(self.changes.len() + later.len());
-        for change in std::mem::take(&mut self.changes) {
-            match later.remove(&SameRecord(change.id.clone())) {
-                Some(next) => changes.extend(change.then(next)),
-                None => changes.push(change),
-            }
+        let mut net = NetChanges::default();
+        net.add(std::mem::take(&mut self.changes));
+        net.add(later);
+        self.changes = net.into_changes().collect();
+    }
+}
+
+/// The net change of each row, over several steps. A record may be several rows, each with a change of its own.
+#[derive(Debug, Default)]
+pub(crate) struct NetChanges {
+    /// By record, each with the number of the step that was added last.
+    rows: HashMap<SameRecord, SmallVec<[(u64, RowChange); 1]>, foldhash::fast::FixedState>,
+    steps: u64,
+}
+
+impl NetChanges {
+    /// Adds the changes of a later step. O(changes).
+    pub(crate) fn add(&mut self, changes: Vec<RowChange>) {
+        self.steps += 1;
+        for change in changes {
+            self.add_one(change);
         }
-        changes.extend(later.into_values());
-        self.changes = changes;
+    }
+
+    fn add_one(&mut self, later: RowChange) {
+        let id = SameRecord(later.id.clone());
+        let known = self.rows.entry(id.clone()).or_default();
+        // What enters takes the place of what has left; anything else goes on from what the row has become. All rows of
+        // a record are as each other, so it does not matter which of them is meant.
+        let is_same_row = |(step, earlier): &(u64, RowChange)| {
+            let fits = match (later.kind, earlier.kind) {
+                (ChangeKind::Enter, kind) => kind == ChangeKind::Leave,
+                (_, kind) => kind != ChangeKind::Leave && earlier.version == later.former,
+            };
+            fits && *step < self.steps
+        };
+        let change = match known.iter().position(is_same_row) {
+            Some(position) => known.remove(position).1.then(later),
+            None => Some(later),
+        };
+        known.extend(change.map(|change| (self.steps, change)));
+        if known.is_empty() {
+            self.rows.remove(&id);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn into_changes(self) -> impl Iterator<Item = RowChange> {
+        self.rows.into_values().flatten().map(|(_, change)| change)
     }
 }
 

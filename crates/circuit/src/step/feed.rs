@@ -149,7 +149,7 @@ impl Circuit {
     fn input(&self, row: &Touched, view: RowView<'_>, target: Target, value: Value) -> Input {
         let keys = match (target, self.result(ResultId(row.result))) {
             (Target::Operator { .. }, Some((state, ..))) if !state.wiring.order.is_empty() => {
-                let columns = state.columns(view, &*self.library).unwrap_or_default();
+                let columns = state.columns(view, &*self.library);
                 state.position(row.row, view, &columns).keys.into_vec()
             }
             _ => Vec::new(),

@@ -438,7 +438,7 @@ impl Circuit {
             let with = Evaluation { library: &*self.library, sets: &self.sets };
             let columns = state.columns(view, with.library);
             let moment = crate::dependent::live_set::Moment::Now;
-            let standing = state.standing(*row, view, columns, moment, with, &mut self.work);
+            let standing = state.standing(*row, view, &columns, moment, with, &mut self.work);
             state.stay(&standing, |result| {
                 let is_concerned = self
                     .results

@@ -100,7 +100,7 @@ impl Store {
 
     /// Replaces the slots of a binding by values that take little memory of their own: a record id is that of the stored
     /// row, where there is one.
-    pub(crate) fn share(&mut self, values: &mut [Value]) {
+    pub(crate) fn share<'a>(&mut self, values: impl Iterator<Item = &'a mut Value>) {
         for value in values {
             match value {
                 Value::RecordId(id) => {

@@ -13,7 +13,7 @@ use crate::dependent::live_set::LiveSets;
 use crate::expr::Operator;
 use crate::plan::Slots;
 use crate::template::route::{Access, Keys};
-use crate::template::{Columns, Members, set_of};
+use crate::template::{Columns, Members, at, set_of};
 use crate::value::Value;
 
 /// The bindings of a template, indexed for one access.
@@ -31,6 +31,8 @@ pub(crate) enum BindingPlace {
     Hash(SmallVec<[u64; 2]>),
     Order(Value),
     Set(u32),
+    /// No row satisfies the binding by this access: its slot could not be computed.
+    Nowhere,
 }
 
 impl BindingPlace {
@@ -41,8 +43,10 @@ impl BindingPlace {
                 Keys::These(keys) => Some(BindingPlace::Hash(keys)),
                 Keys::Wild => None,
             },
-            Access::Order { slot, .. } => slots.0.get(usize::from(*slot)).cloned().map(BindingPlace::Order),
-            Access::Set { slot, .. } => set_of(slots, *slot).map(BindingPlace::Set),
+            Access::Order { slot, .. } => {
+                Some(at(&slots.0, *slot).cloned().map_or(BindingPlace::Nowhere, BindingPlace::Order))
+            }
+            Access::Set { slot, .. } => Some(set_of(slots, *slot).map_or(BindingPlace::Nowhere, BindingPlace::Set)),
         }
     }
 }
@@ -87,19 +91,24 @@ impl BindingIndex {
         }
     }
 
-    /// Appends the bindings that a row may satisfy by this access; false if that may be all of them. O(answer).
+    /// Appends the bindings that a row may satisfy by this access; false if that may be all of them. A row satisfies
+    /// nothing by a column that could not be computed. O(answer).
     pub(crate) fn probe(&self, access: &Access, columns: &Columns, sets: &LiveSets, out: &mut Members) -> bool {
         match (self, access) {
             (BindingIndex::Hash(index), Access::Hash { row, .. }) => {
-                let values = row.columns().iter().filter_map(|column| columns.get(usize::from(*column)));
+                let columns = row.columns().iter().map(|column| at(columns, *column));
+                if columns.clone().any(|value| value.is_none()) {
+                    return true;
+                }
+                let values = columns.flatten();
                 let Keys::These(keys) = row.of_row(values) else {
                     return false;
                 };
                 keys.iter().for_each(|key| index.append_to(*key, out));
             }
             (BindingIndex::Order(index), Access::Order { column, operator, .. }) => {
-                let Some(value) = columns.get(usize::from(*column)) else {
-                    return false;
+                let Some(value) = at(columns, *column) else {
+                    return true;
                 };
                 // `value > slot` holds for the slots below the value, and so on.
                 let slots = match operator {
@@ -111,8 +120,8 @@ impl BindingIndex {
                 index.range::<Value, _>(slots).for_each(|(_, ids)| ids.append_to(out));
             }
             (BindingIndex::Set(index), Access::Set { column, .. }) => {
-                let Some(value) = columns.get(usize::from(*column)) else {
-                    return false;
+                let Some(value) = at(columns, *column) else {
+                    return true;
                 };
                 let mut containing = Vec::new();
                 if !sets.containing(value, &mut containing) {

@@ -34,8 +34,9 @@ use crate::template::route::{Access, Keys, Membership, Routing};
 use crate::value::{Value, identity};
 use crate::work::Work;
 
-/// The values of a row at a template's columns.
-pub(crate) type Columns = SmallVec<[Value; 4]>;
+/// The values of a row at a template's columns. One that can't be computed has none, which only matters where the
+/// condition or the order looks at it.
+pub(crate) type Columns = SmallVec<[Option<Value>; 4]>;
 
 /// The bindings that a row belongs to, ascending.
 pub(crate) type Members = SmallVec<[u32; 8]>;
@@ -90,8 +91,6 @@ pub(crate) struct Wiring {
     pub(crate) routing: Routing,
     /// For each access of the routing, the arrangement of the relation that serves it.
     pub(crate) arrangements: Vec<u32>,
-    /// The number of slots that a binding needs. With fewer, nothing satisfies it.
-    pub(crate) slots: usize,
 }
 
 /// A template with its bindings.
@@ -199,35 +198,36 @@ impl TemplateState {
         }
     }
 
-    /// The values of a row at the columns; `None` if one can't be computed.
-    pub(crate) fn columns(&self, view: RowView<'_>, library: &dyn Library) -> Option<Columns> {
+    /// The values of a row at the columns.
+    pub(crate) fn columns(&self, view: RowView<'_>, library: &dyn Library) -> Columns {
         let mut columns = Columns::new();
         for column in &self.wiring.columns {
-            columns.push(column.value(view, library)?);
+            columns.push(column.value(view, library));
         }
-        Some(columns)
+        columns
     }
 
     /// The place of a row in the order.
     pub(crate) fn position(&self, number: u32, view: RowView<'_>, columns: &Columns) -> Position {
-        let key = |key: &OrderKey| columns.get(usize::from(key.column)).cloned().unwrap_or_default();
+        let key = |key: &OrderKey| columns.get(usize::from(key.column)).cloned().flatten().unwrap_or_default();
         Position { keys: self.wiring.order.iter().map(key).collect(), id: view.row.id.clone(), row: number }
     }
 
-    /// Whether a row with these columns satisfies a binding. One whose condition can't be evaluated does not.
+    /// Whether a row with these columns satisfies a binding. One whose condition can't be evaluated does not, nor one
+    /// that has no place in the order.
     pub(crate) fn holds(&self, columns: &Columns, slots: &Slots, moment: Moment, with: Evaluation<'_>) -> bool {
-        if slots.0.len() < self.wiring.slots {
-            return false;
-        }
         let holds = self.wiring.filter.as_ref().is_none_or(|filter| {
             let scope = Scope { columns, slots: &slots.0, ..Scope::default() };
             filter.test(&scope, &mut NoRecords, with.library).unwrap_or(false)
         });
         holds
+            && self.wiring.order.iter().all(|key| at(columns, key.column).is_some())
             && self.wiring.memberships.iter().all(|(membership, _)| {
-                let value = columns.get(usize::from(membership.column)).unwrap_or(&Value::None);
                 let set = set_of(slots, membership.slot).and_then(|set| with.sets.get(set));
-                set.is_some_and(|set| set.contains(value, moment, with.library)) != membership.is_negated
+                match (at(columns, membership.column), set) {
+                    (Some(value), Some(set)) => set.contains(value, moment, with.library) != membership.is_negated,
+                    _ => false,
+                }
             })
     }
 
@@ -236,15 +236,14 @@ impl TemplateState {
         &self,
         number: u32,
         view: RowView<'_>,
-        columns: Option<Columns>,
+        columns: &Columns,
         moment: Moment,
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Standing {
-        let Some(columns) = columns else { return Standing::default() };
-        let members = self.members(&columns, moment, with, work);
+        let members = self.members(columns, moment, with, work);
         let has_position = self.key.is_windowed && !members.is_empty();
-        let position = has_position.then(|| self.position(number, view, &columns));
+        let position = has_position.then(|| self.position(number, view, columns));
         Standing { members, position }
     }
 
@@ -258,20 +257,20 @@ impl TemplateState {
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Transition {
-        let columns_before = before.and_then(|view| self.columns(view, with.library));
-        let columns_after = after.and_then(|view| self.columns(view, with.library));
         work.rows_examined += u64::from(before.is_some()) + u64::from(after.is_some());
-        if let (false, Some(view), Some(was), Some(is)) = (is_forced, before, &columns_before, &columns_after)
-            && identity::are_identical_lists(was, is)
+        let with_columns = |view| (view, self.columns(view, with.library));
+        let (before, after) = (before.map(with_columns), after.map(with_columns));
+        if let (false, Some((view, was)), Some((_, is))) = (is_forced, &before, &after)
+            && identity::are_identical_attempts(was, is)
         {
-            return Transition::Stay(self.standing(number, view, columns_before, Moment::Before, with, work));
+            return Transition::Stay(self.standing(number, *view, was, Moment::Before, with, work));
         }
-        let mut standing = |view: Option<RowView<'_>>, columns, moment| match view {
-            Some(view) => self.standing(number, view, columns, moment, with, work),
+        let mut standing = |row: Option<(RowView<'_>, Columns)>, moment| match row {
+            Some((view, columns)) => self.standing(number, view, &columns, moment, with, work),
             None => Standing::default(),
         };
-        let before = standing(before, columns_before, Moment::Before);
-        let after = standing(after, columns_after, Moment::Now);
+        let before = standing(before, Moment::Before);
+        let after = standing(after, Moment::Now);
         Transition::Move { before, after }
     }
 
@@ -330,7 +329,7 @@ impl TemplateState {
     ) -> Vec<(u32, Columns)> {
         let mut check = |number: u32, view: RowView<'_>| {
             work.rows_examined += 1;
-            let columns = self.columns(view, with.library)?;
+            let columns = self.columns(view, with.library);
             self.holds(&columns, slots, Moment::Now, with).then_some((number, columns))
         };
         match self.candidate_rows(table, slots, with.sets) {
@@ -368,7 +367,8 @@ impl TemplateState {
                     table.arrangements.with_hashes(*arrangement, &keys, &mut rows);
                 }
                 Access::Order { slot, operator, .. } => {
-                    let value = slots.0.get(usize::from(*slot))?;
+                    // Nothing compares with what can't be computed.
+                    let Some(value) = slots.0.get(usize::from(*slot))? else { continue };
                     table.arrangements.in_order(*arrangement, *operator, value, &mut rows);
                 }
                 Access::Set { slot, .. } => {
@@ -427,10 +427,15 @@ impl TemplateState {
 
 /// The live set in a slot.
 pub(crate) fn set_of(slots: &Slots, slot: u16) -> Option<u32> {
-    match slots.0.get(usize::from(slot)) {
+    match at(&slots.0, slot) {
         Some(Value::Int(set)) => u32::try_from(*set).ok(),
         _ => None,
     }
+}
+
+/// A column or a slot, if it could be computed.
+pub(crate) fn at(values: &[Option<Value>], number: u16) -> Option<&Value> {
+    values.get(usize::from(number)).and_then(Option::as_ref)
 }
 
 /// Appends the rows that an arrangement by one column files under a value, and perhaps some others.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::collection::ranked::Ranked;
-use crate::derived::scan_key::compare_records;
+use crate::derived::scan_key::{compare_keys, compare_records};
 use crate::plan::{OrderKey, Window};
-use crate::value::collation::compare_collated;
 use crate::value::{RecordId, Value};
 
 /// A row's place in the order of a template.
@@ -106,16 +105,7 @@ fn ranks(window: Window) -> (usize, usize) {
 
 /// The order of a template's rows: by its keys, then by ascending record id.
 pub(crate) fn compare(a: &Position, b: &Position, order: &[OrderKey]) -> Ordering {
-    for ((x, y), key) in a.keys.iter().zip(&b.keys).zip(order) {
-        let ordering = match key.collate || key.numeric {
-            true => compare_collated(x, y, key.collate, key.numeric),
-            false => x.cmp(y),
-        };
-        let ordering = if key.descending { ordering.reverse() } else { ordering };
-        if ordering != Ordering::Equal {
-            return ordering;
-        }
-    }
     // Of derived rows two may have the same id: the row number keeps them apart.
-    compare_records(&a.id, &b.id).then(a.row.cmp(&b.row))
+    let by_record = || compare_records(&a.id, &b.id).then(a.row.cmp(&b.row));
+    compare_keys(&a.keys, &b.keys, order).then_with(by_record)
 }

@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use crate::expr::{Expr, Operator};
+use crate::template::at;
 use crate::value::{RoutingHash, Value, routing_hash};
 
 /// The hashes under which one side of a join is filed.
@@ -247,9 +248,21 @@ impl RowKey {
 }
 
 impl BindingKey {
-    /// The keys of a binding.
-    pub(crate) fn of_slots(&self, slots: &[Value]) -> Keys {
-        let slot = |number: &u16| slots.get(usize::from(*number)).unwrap_or(&Value::None);
+    fn slots(&self) -> &[u16] {
+        match self {
+            BindingKey::Slots(slots) => slots,
+            BindingKey::Contained(slot) | BindingKey::Items(slot) | BindingKey::FirstItem(slot) => {
+                std::slice::from_ref(slot)
+            }
+        }
+    }
+
+    /// The keys of a binding: none if a slot could not be computed, as no row satisfies it then.
+    pub(crate) fn of_slots(&self, slots: &[Option<Value>]) -> Keys {
+        if self.slots().iter().any(|number| at(slots, *number).is_none()) {
+            return Keys::none();
+        }
+        let slot = |number: &u16| at(slots, *number).unwrap_or(&Value::None);
         match self {
             BindingKey::Slots(numbers) => composite(numbers.iter().map(slot)),
             BindingKey::Contained(number) => contained(slot(number)),

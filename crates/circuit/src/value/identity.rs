@@ -31,6 +31,15 @@ pub fn are_identical_lists(a: &[Value], b: &[Value]) -> bool {
     std::ptr::eq(a, b) || (a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_identical(a, b)))
 }
 
+/// As [`are_identical_lists`], of values some of which could not be computed.
+pub(crate) fn are_identical_attempts(a: &[Option<Value>], b: &[Option<Value>]) -> bool {
+    let is_same = |(a, b): (&Option<Value>, &Option<Value>)| match (a, b) {
+        (Some(a), Some(b)) => are_identical(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    a.len() == b.len() && a.iter().zip(b).all(is_same)
+}
+
 pub fn are_identical_objects(a: &Object, b: &Object) -> bool {
     let same_fields = || a.iter().zip(b.iter()).all(|((a, x), (b, y))| a == b && are_identical(x, y));
     std::ptr::eq(a, b) || (a.len() == b.len() && same_fields())

@@ -76,7 +76,7 @@ impl Reader for Plain<'_> {
 #[derive(Clone, Copy, Default)]
 struct Around<'a> {
     row: Option<&'a Value>,
-    slots: &'a [Value],
+    slots: &'a [Option<Value>],
 }
 
 /// Carries plans out over records.
@@ -101,13 +101,13 @@ impl Interpreter<'_> {
     }
 
     fn rows_of(&self, plan: &Plan, around: Around) -> Result<Vec<Value>, Failure> {
-        let slots = self.slots(plan, around)?;
+        let slots = self.slots(plan, around);
         let template = &*plan.template;
         let mut kept = Vec::new();
         for row in self.source_rows(plan, around)? {
             let inner = Around { row: Some(&row), slots: &slots };
             // A row for which the condition or a key has no value is no row of the result.
-            let Ok(lookups) = self.answers(&template.lookups, inner) else { continue };
+            let lookups = self.answers(&template.lookups, inner);
             let scope = scope(inner, &lookups);
             let column = |expr: Expr| in_columns(expr, &template.columns);
             if let Some(filter) = &template.filter
@@ -126,23 +126,22 @@ impl Interpreter<'_> {
         let mut answers = Vec::new();
         for row in kept.skip(saturated(start)).take(saturated(limit)) {
             let inner = Around { row: Some(&row), slots: &slots };
-            let children = template.children.iter().map(|child| self.answer_of(&child.plan, inner));
-            let children = children.collect::<Result<Vec<Value>, Failure>>()?;
+            let children: Vec<_> = template.children.iter().map(|child| self.answer_of(&child.plan, inner)).collect();
             answers.push(plan.output.row(&scope(inner, &children), &mut Plain(self.records), self.library)?);
         }
         Ok(answers)
     }
 
-    fn slots(&self, plan: &Plan, around: Around) -> Result<Vec<Value>, Failure> {
-        let lookups = self.answers(&plan.lookups, around)?;
+    fn slots(&self, plan: &Plan, around: Around) -> Vec<Option<Value>> {
+        let lookups = self.answers(&plan.lookups, around);
         let value = |slot: &Slot| match slot {
-            Slot::Constant(Constant(value)) => Ok(value.clone()),
-            Slot::Computed(expr) => self.evaluate(expr, &scope(around, &lookups)),
+            Slot::Constant(Constant(value)) => Some(value.clone()),
+            Slot::Computed(expr) => self.evaluate(expr, &scope(around, &lookups)).ok(),
         };
         plan.slots.iter().map(value).collect()
     }
 
-    fn answers(&self, plans: &[Plan], around: Around) -> Result<Vec<Value>, Failure> {
+    fn answers(&self, plans: &[Plan], around: Around) -> Vec<Result<Value, Failure>> {
         plans.iter().map(|plan| self.answer_of(plan, around)).collect()
     }
 
@@ -181,11 +180,11 @@ impl Interpreter<'_> {
         }
         let mut answers = Vec::new();
         for (key, rows) in groups {
-            let mut columns = key;
+            let mut columns: Vec<Option<Value>> = key.into_iter().map(Some).collect();
             for (number, aggregate) in grouping.aggregates.iter().enumerate() {
                 let values: Vec<Value> = rows.iter().map(|row| row[number].clone()).collect();
                 let extra: Vec<Value> = aggregate.extra.iter().map(|Constant(value)| value.clone()).collect();
-                columns.push(aggregate.function.evaluate(&values, &extra, self.library));
+                columns.push(Some(aggregate.function.evaluate(&values, &extra, self.library)));
             }
             let scope = Scope { columns: &columns, ..Scope::default() };
             answers.push(grouping.output.row(&scope, &mut Plain(self.records), self.library)?);
@@ -194,7 +193,7 @@ impl Interpreter<'_> {
     }
 }
 
-fn scope<'a>(around: Around<'a>, subqueries: &'a [Value]) -> Scope<'a> {
+fn scope<'a>(around: Around<'a>, subqueries: &'a [Result<Value, Failure>]) -> Scope<'a> {
     Scope { row: around.row.map(RowContent::Value), slots: around.slots, subqueries, ..Scope::default() }
 }
 

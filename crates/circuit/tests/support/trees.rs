@@ -54,6 +54,19 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
         ("threads whose first comment is by a user", with_lookup(other.clone())),
         ("threads of the user that a record names", live_slot()),
         ("rows of two tables", rows_of(vec![all("thread", &[]), all("comment", &[])], None)),
+        ("rows of one table twice", repeated()),
+        (
+            "rows of one table twice, under users",
+            under(all("user", &[]), vec![child("threads", rows_of(vec![by_author(), by_author()], Some((1, 3))))]),
+        ),
+        (
+            "ordered rows of two tables, as one group",
+            groups(
+                rows_of(vec![all("thread", &[("priority", true)]), all("comment", &[("author", false)])], None),
+                &[],
+                None,
+            ),
+        ),
         (
             "a window on the rows of a window",
             rows_of(vec![windowed(all("thread", &[("priority", true)]), 0, 4)], Some((1, 2))),
@@ -70,6 +83,16 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
         ("links in nested rows", rows_of(vec![projected(all("thread", &[]), "author.name")], None)),
         ("linked names in the answer", projected(all("thread", &[("author.name", false)]), "author.name")),
     ]
+}
+
+/// `FROM thread, user:1's threads` in two orders, with comments under them.
+pub fn repeated() -> Plan {
+    let threads = vec![all("thread", &[("priority", true)]), threads_of(record("user", 1).into()), all("thread", &[])];
+    under(rows_of(threads, Some((1, 5))), vec![child("comments", comments(by_row("id"), None))])
+}
+
+fn by_author() -> Plan {
+    table("thread", "author", by_row("id"))
 }
 
 pub fn by_row(field: &str) -> Slot {
@@ -189,27 +212,34 @@ pub fn rows_of(inputs: Vec<Plan>, window: Option<(u64, u64)>) -> Plan {
     derived(Shape::Rows, inputs, window)
 }
 
-/// What a client holds that has followed the reported changes: version by path.
+/// What a client holds that has followed the reported changes: by path, the version of each row, ascending.
 #[derive(Default)]
-pub struct Followed(pub BTreeMap<String, u64>);
+pub struct Followed(pub BTreeMap<String, Vec<u64>>);
 
 impl Followed {
     pub fn apply(&mut self, changes: &[RowChange], under: &str) {
         for change in changes {
             let path = format!("{under}/{:?}", change.id);
             match change.kind {
-                ChangeKind::Enter => {
-                    assert!(self.0.insert(path.clone(), change.version).is_none(), "{path} entered twice")
-                }
-                ChangeKind::Update => {
-                    assert_eq!(self.0.insert(path.clone(), change.version), Some(change.former), "{path}")
-                }
-                ChangeKind::Leave => assert_eq!(self.0.remove(&path), Some(change.version), "{path} left"),
-                ChangeKind::Stay => assert_eq!(self.0.get(&path), Some(&change.version), "{path} stays"),
+                ChangeKind::Enter => {}
+                ChangeKind::Update | ChangeKind::Leave | ChangeKind::Stay => self.take(&path, change.former),
+            }
+            if change.kind != ChangeKind::Leave {
+                let versions = self.0.entry(path.clone()).or_default();
+                versions.insert(versions.partition_point(|version| *version < change.version), change.version);
             }
             for Nested { child, changes } in &change.nested {
                 self.apply(changes, &format!("{path}.{child}"));
             }
+        }
+    }
+
+    fn take(&mut self, path: &str, version: u64) {
+        let versions = self.0.get_mut(path).unwrap_or_else(|| panic!("{path} is not shown"));
+        let position = versions.iter().position(|known| *known == version);
+        versions.remove(position.unwrap_or_else(|| panic!("{path} is not shown in version {version}: {versions:?}")));
+        if versions.is_empty() {
+            self.0.remove(path);
         }
     }
 }

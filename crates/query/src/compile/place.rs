@@ -69,7 +69,22 @@ impl Builder {
         if !has_outer && !lowered.needs_row(&expr) {
             return Ok(expr);
         }
+        if expr.is_closed() && reads_records(&expr, lowered) {
+            return self.column_with_parameters(expr, lowered);
+        }
         expr.map_children(&mut |child, _| self.inside(child, lowered))
+    }
+
+    /// A column for an expression that reads other records on its way, which a condition can't: parameters in it are
+    /// constants of the template.
+    fn column_with_parameters(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        if lowered.reads_parent(&expr) {
+            let what = "a path that goes on from a value with $parent inside of it";
+            let anchor = Anchor::Parameter("parent".into());
+            return Err(Refusal::new(what, "is not supported in a condition", anchor));
+        }
+        let expr = self.with_column_lookups(lowered.in_outer_scope(expr), lowered)?;
+        self.column(expr).map(Expr::Column)
     }
 
     /// A slot for a value that is the same for all rows.
@@ -139,6 +154,17 @@ fn with_subqueries(
         },
         other => Ok(other),
     })
+}
+
+/// Whether an expression could not be taken apart into columns and slots so that nothing but these is read: a part of it
+/// looks up fields of what may be a link, or follows edges.
+fn reads_records(expr: &Expr, lowered: &Lowered) -> bool {
+    if expr.is_closed() && lowered.has_outer(expr) != lowered.needs_row(expr) {
+        return false;
+    }
+    let mut reads = expr.reads_records_by_itself();
+    expr.children(&mut |child, _| reads = reads || reads_records(child, lowered));
+    reads
 }
 
 /// Which operands of an operator are asked whether they hold the other one: the left, the right.

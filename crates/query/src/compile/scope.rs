@@ -158,6 +158,14 @@ impl Lowered {
         })
     }
 
+    /// Whether the expression reads the row around.
+    pub(super) fn reads_parent(&self, expr: &Expr) -> bool {
+        expr.any(&mut |expr| match expr {
+            Expr::Slot(number) => matches!(self.outer.get(usize::from(*number)), Some(Outer::Parent(_))),
+            _ => false,
+        })
+    }
+
     /// The expression with parameters as constants, unless it reads the row around.
     pub(super) fn without_outer(&self) -> Option<Expr> {
         let reads_parent = self.outer.iter().any(|outer| matches!(outer, Outer::Parent(_)));

@@ -42,12 +42,10 @@ impl Sources {
     pub(super) fn compile(select: &SelectStatement, context: &Context, standing: Standing) -> Result<Sources, Refusal> {
         let mut list = Vec::new();
         let mut is_list = true;
-        let mut claimed = Claims::default();
         for (number, what) in select.what.iter().enumerate() {
             let anchor = Anchor::Source(number);
             let found = from(what, context, standing, &anchor)?;
             is_list &= found.is_list;
-            found.sources.iter().try_for_each(|source| claimed.claim(source, &anchor))?;
             list.extend(found.sources);
             if list.len() > MAX_SOURCES {
                 return Err(Refusal::new("more than 1,024 sources", "are not supported", anchor));
@@ -250,56 +248,5 @@ fn answers_objects(plan: &Plan) -> bool {
         (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => true,
         (Fields::All, Source::Derived(Shape::Group(grouping))) => !matches!(grouping.output.fields, Fields::Value(_)),
         (Fields::All, Source::Derived(_)) => plan.inputs.iter().all(answers_objects),
-    }
-}
-
-/// What the sources so far may answer, to notice a record that would be in the view twice.
-#[derive(Debug, Default)]
-struct Claims {
-    tables: Vec<String>,
-    records: Vec<RecordId>,
-}
-
-impl Claims {
-    fn claim(&mut self, source: &From, anchor: &Anchor) -> Result<(), Refusal> {
-        let is_free = match source {
-            From::Table(name) | From::Records(name, _) | From::Range(name, ..) => self.claim_table(name),
-            From::Record(id) => self.claim_record(id),
-            From::Subquery(plan) => {
-                let mut tables = Vec::new();
-                tables_of(plan, &mut tables);
-                tables.sort();
-                tables.dedup();
-                tables.iter().all(|table| self.claim_table(table))
-            }
-        };
-        if is_free {
-            return Ok(());
-        }
-        let reason = "is not supported: a record would be in the view twice";
-        Err(Refusal::new("a source that overlaps with another one", reason, anchor.clone()))
-    }
-
-    fn claim_table(&mut self, name: &str) -> bool {
-        let is_free =
-            self.tables.iter().all(|table| table != name) && self.records.iter().all(|record| &*record.table != name);
-        self.tables.push(name.to_owned());
-        is_free
-    }
-
-    fn claim_record(&mut self, id: &RecordId) -> bool {
-        let is_free =
-            self.tables.iter().all(|table| *table != *id.table) && self.records.iter().all(|record| record != id);
-        self.records.push(id.clone());
-        is_free
-    }
-}
-
-/// The tables whose records may be rows of a plan.
-fn tables_of(plan: &Plan, tables: &mut Vec<String>) {
-    match &plan.template.source {
-        Source::Table(name) => tables.push(name.to_string()),
-        Source::Derived(Shape::Group(_)) => {}
-        Source::Derived(_) => plan.inputs.iter().for_each(|input| tables_of(input, tables)),
     }
 }

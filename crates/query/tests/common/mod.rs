@@ -30,13 +30,13 @@ pub fn evaluate_plan(plan: &Plan, row: &Object, reader: &mut dyn Reader) -> Resu
     };
     let mut columns = Vec::new();
     for column in &plan.template.columns {
-        columns.push(value(column, &scope)?);
+        columns.push(value(column, &scope).ok());
     }
     let mut slots = Vec::new();
     for slot in &plan.slots {
         slots.push(match slot {
-            Slot::Constant(Constant(value)) => value.clone(),
-            Slot::Computed(expr) => value(expr, &Scope::default())?,
+            Slot::Constant(Constant(value)) => Some(value.clone()),
+            Slot::Computed(expr) => value(expr, &Scope::default()).ok(),
         });
     }
     let filter = plan.template.filter.as_ref().expect("there is a condition");

@@ -19,12 +19,13 @@ pub fn are_same(expected: &Value, got: &Value, sequence: Sequence) -> bool {
 
 /// One form for what may differ: which NaN it is, the sign of zero, and the order where it does not count.
 ///
-/// The sign of zero is lost on the way from SurrealDB to any client, as a field with the default value of its type is not
-/// sent.
+/// The sign of zero is lost on the way from SurrealDB to any client: a float with the default value of its type is not
+/// sent, and the text of a decimal is read without it.
 fn canonical(value: &Value, sequence: Sequence) -> Value {
     match value {
         Value::Float(number) if number.is_nan() => Value::Float(f64::NAN),
         Value::Float(0.0) => Value::Float(0.0),
+        Value::Decimal(number) if number.is_zero() => Value::Decimal(number.abs()),
         Value::Array(items) => {
             let mut items: Vec<Value> = items.iter().map(|item| canonical(item, sequence)).collect();
             if sequence == Sequence::Any {

@@ -39,6 +39,17 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
             Source::Expr(_) => "source: expression".to_owned(),
         });
     }
+    let is_repeated = |source: &Source| {
+        table_of(source)
+            .is_some_and(|name| select.from.iter().filter(|other| table_of(other) == Some(name)).count() > 1)
+    };
+    if select.from.iter().any(is_repeated) {
+        add("source: overlapping".to_owned());
+    }
+    let is_ordered = |source: &Source| matches!(source, Source::Select(select) if !select.order.is_empty());
+    if select.from.len() > 1 && select.from.iter().any(is_ordered) {
+        add("source: ordered, of several".to_owned());
+    }
     let computed = |expr: &Expr| !matches!(expr, Expr::Path(_));
     match &select.fields {
         Fields::Value(_) => add("shape: VALUE".to_owned()),
@@ -76,12 +87,30 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
     present.into_iter().filter(|(is_present, _)| *is_present).for_each(|(_, feature)| add(feature.to_owned()));
 }
 
+/// The name of the table that a source reads, if it is one.
+fn table_of(source: &Source) -> Option<&str> {
+    match source {
+        Source::Table(name) => Some(name),
+        Source::Expr(Expr::Text(text)) => text.split_once(':').map(|(table, _)| table),
+        Source::Expr(_) => None,
+        Source::Select(select) => match select.from.as_slice() {
+            [source] => table_of(source),
+            _ => None,
+        },
+    }
+}
+
 fn of_expr(expr: &Expr, place: Place, add: &mut impl FnMut(String)) {
     match expr {
         Expr::Parameter(_) => add("parameter".to_owned()),
         Expr::Prefix(operator, _) if operator.starts_with('<') => add("cast".to_owned()),
         Expr::Prefix(operator, _) => add(format!("operator: {operator}")),
-        Expr::Binary(operator, ..) => add(format!("operator: {operator}")),
+        Expr::Binary(operator, left, _) => {
+            add(format!("operator: {operator}"));
+            if matches!(*operator, "AND" | "OR") && is_test_of_type(left) {
+                add(format!("guarded by {operator}"));
+            }
+        }
         Expr::Call(function, _) => {
             let family = function.rsplit_once("::").map_or(*function, |(family, _)| family);
             let family = family.split("::").next().unwrap_or(family);
@@ -92,6 +121,15 @@ fn of_expr(expr: &Expr, place: Place, add: &mut impl FnMut(String)) {
         Expr::Text(text) if text.starts_with('|') => add("closure".to_owned()),
         Expr::Text(text) if text.starts_with('/') => add("regex".to_owned()),
         Expr::Text(_) | Expr::Path(_) | Expr::Select(_) => {}
+    }
+}
+
+/// Whether an expression tells if what stands behind it can be computed.
+fn is_test_of_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(name, _) => name.starts_with("type::is_"),
+        Expr::Prefix("!", inner) => is_test_of_type(inner),
+        _ => false,
     }
 }
 

@@ -72,6 +72,34 @@ const CASES: &[Case] = &[
         params: "{ p0: 1 }",
         others: &[("SELECT * FROM thread ORDER BY priority LIMIT 2", "{}")],
     },
+    // A condition inside of a path reads records, whatever parameters it compares them with.
+    Case {
+        batches: &[
+            &["CREATE thread:1 SET watchers = [user:1]; CREATE user:1 SET level = 1"],
+            &["RELATE user:1->likes:1->thread:1 SET weight = 1"],
+            &["UPDATE likes:1 SET weight = 2; UPDATE user:1 SET level = 2"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * FROM thread WHERE <-(likes WHERE weight = $p0)<-user",
+        params: "{ p0: 1 }",
+        others: &[("SELECT * FROM thread WHERE watchers[WHERE level = $p0]", "{ p0: 2 }")],
+    },
+    // Several sources, each in its own order; a group takes its rows in these orders, too.
+    Case {
+        batches: &[
+            &["CREATE thread:1 SET priority = 1; CREATE thread:2 SET priority = 2; CREATE user:1, user:2"],
+            &["UPDATE thread:1 SET priority = 3"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT VALUE id FROM (SELECT * FROM thread ORDER BY priority DESC), thread:2, user",
+        params: "{}",
+        others: &[
+            ("SELECT id FROM (SELECT * FROM thread ORDER BY priority DESC), user, thread GROUP ALL", "{}"),
+            ("SELECT * FROM thread:1, thread ORDER BY priority LIMIT 2", "{}"),
+        ],
+    },
     // Two records whose ids are equal, and not the same.
     Case {
         batches: &[

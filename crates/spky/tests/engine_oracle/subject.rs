@@ -44,8 +44,8 @@ pub struct Engine {
     shown: HashMap<ResultId, Shown>,
 }
 
-/// The version of each row, by the way to it.
-type Shown = BTreeMap<String, u64>;
+/// The versions of each row, by the way to it: the same record may be several rows.
+type Shown = BTreeMap<String, Vec<u64>>;
 
 struct Registered {
     query: Query,
@@ -81,7 +81,9 @@ impl Engine {
         let results: Vec<ResultId> = self.shown.keys().copied().collect();
         for result in results {
             let shown = &self.shown[&result];
-            let rows = shown.keys().filter(|path| !path.contains(UNDER)).count() as u64;
+            let rows =
+                shown.iter().filter(|(path, _)| !path.contains(UNDER)).map(|(_, versions)| versions.len() as u64);
+            let rows: u64 = rows.sum();
             let digest = self.circuit.digest(result).unwrap_or_default();
             match self.listed(result) {
                 Ok(now) if now != *shown => {
@@ -111,14 +113,19 @@ const UNDER: char = '\u{1}';
 fn apply(shown: &mut Shown, changes: &[RowChange], under: &str) -> Result<(), String> {
     for change in changes {
         let path = format!("{under}{:?}", change.id);
-        let (was, expected) = match change.kind {
-            ChangeKind::Enter => (shown.insert(path.clone(), change.version), None),
-            ChangeKind::Update => (shown.insert(path.clone(), change.version), Some(change.former)),
-            ChangeKind::Leave => (shown.remove(&path), Some(change.version)),
-            ChangeKind::Stay => (shown.get(&path).copied(), Some(change.version)),
-        };
-        if was != expected {
-            return Err(format!("{:?} of {path}, which is shown with {was:?} instead of {expected:?}", change.kind));
+        let versions = shown.entry(path.clone()).or_default();
+        if change.kind != ChangeKind::Enter {
+            match versions.iter().position(|version| *version == change.former) {
+                Some(position) => versions.remove(position),
+                None => return Err(format!("{change:?}, which is shown with {versions:?}")),
+            };
+        }
+        if change.kind != ChangeKind::Leave {
+            versions.push(change.version);
+            versions.sort_unstable();
+        }
+        if versions.is_empty() {
+            shown.remove(&path);
         }
         for nested in &change.nested {
             apply(shown, &nested.changes, &format!("{path}{UNDER}{}", nested.child))?;

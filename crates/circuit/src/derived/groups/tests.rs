@@ -60,7 +60,7 @@ fn decimal(text: &str) -> Value {
 }
 
 fn at(record: i64) -> ScanKey {
-    ScanKey { input: 0, id: Arc::new(RecordId::new("t", Key::Int(record))), part: 0 }
+    ScanKey { place: None, id: Arc::new(RecordId::new("t", Key::Int(record))) }
 }
 
 #[derive(Clone)]
@@ -257,7 +257,7 @@ fn any_sequence_of_changes_equals_a_computation_from_scratch() {
             for _ in 0..random.below(8) {
                 if random.below(8) < growth {
                     let row = Row {
-                        at: ScanKey { part: random.below(2) as u32, ..at(random.below(60) as i64) },
+                        at: at(random.below(90) as i64),
                         key: if is_all { Vec::new() } else { vec![random.pick(&keys())] },
                         arguments: FUNCTIONS.map(|_| random.pick(&palette)).to_vec(),
                     };

@@ -53,6 +53,19 @@ pub const TOPICS: &[&str] = &[
     "method",
     "built",
     "bare",
+    "guarded",
+    "guarded",
+];
+
+/// Functions that fail for most values, each with the function that tells for which it does not.
+const GUARDED: &[(Kind, &str, &str, Kind)] = &[
+    (Kind::Text, "type::is_string", "string::len", Kind::Number),
+    (Kind::Text, "type::is_string", "string::uppercase", Kind::Text),
+    (Kind::Number, "type::is_number", "math::abs", Kind::Number),
+    (Kind::List, "type::is_array", "array::len", Kind::Number),
+    (Kind::Moment, "type::is_datetime", "time::year", Kind::Number),
+    (Kind::Object, "type::is_object", "object::keys", Kind::List),
+    (Kind::Span, "type::is_duration", "duration::mins", Kind::Number),
 ];
 
 type Fields = [(&'static str, Kind)];
@@ -207,6 +220,7 @@ impl Grower<'_> {
                     Expr::binary("=", built.then(vec![Part::Field("a".to_owned())]), constant)
                 }
             }
+            "guarded" => self.guarded(fields),
             "bare" => {
                 let route = self.random.pick(&[Route::Own, Route::Own, Route::Nested, Route::Link]);
                 let (path, _) = self.any_of(fields, route);
@@ -233,6 +247,24 @@ impl Grower<'_> {
         let operator = self.random.pick(&["=", "=", "!=", "<", "<=", ">", ">="]);
         let constant = self.constant(kind);
         self.either_way(operator, value, constant)
+    }
+
+    /// A condition with a part that fails for some rows, and that nobody looks at for these.
+    pub fn guarded(&mut self, fields: &Fields) -> Expr {
+        let (kind, guard, function, to) = self.random.pick(GUARDED);
+        let route = self.random.pick(&[Route::Own, Route::Own, Route::Nested, Route::Link]);
+        let mut found = reach(fields, route);
+        found.retain(|(_, other)| *other == kind || *other == Kind::Any);
+        let path = if found.is_empty() { self.of_kinds(fields, &[kind]).0 } else { self.random.pick(&found).0 };
+        let guard = Expr::Call(guard, vec![Expr::Path(path.clone())]);
+        let part = self.ordered(Expr::Call(function, vec![Expr::Path(path)]), to);
+        match self.random.below(6) {
+            0 | 1 => Expr::binary("AND", guard, part),
+            2 => Expr::binary("OR", Expr::not(guard), part),
+            3 => Expr::not(Expr::binary("AND", guard, part)),
+            4 => Expr::If(Box::new([guard, part, self.simple(fields)])),
+            _ => Expr::binary("OR", Expr::binary("AND", guard, part), self.simple(fields)),
+        }
     }
 
     fn either_way(&mut self, operator: &'static str, value: Expr, constant: Expr) -> Expr {

@@ -26,6 +26,8 @@ const SOURCES: &[&str] = &[
     "edge",
     "typed",
     "several",
+    "overlapping",
+    "ordered",
     "record",
     "records",
     "only record",
@@ -171,7 +173,7 @@ impl Grower<'_> {
 
     fn source(&mut self, source: &str) -> (Select, &'static Table) {
         let thread = table("thread");
-        let ids = |grower: &mut Self, count| -> Vec<Source> {
+        let ids = |grower: &mut Self, count: u64| -> Vec<Source> {
             (0..count).map(|_| Source::Expr(grower.constant_id(thread))).collect()
         };
         let mut table = thread;
@@ -183,6 +185,19 @@ impl Grower<'_> {
             "several" => {
                 let other = self.random.pick(&["user", "comment", "org", "thread"]);
                 Select::of(vec![Source::Table("thread"), Source::Table(other)])
+            }
+            "overlapping" => {
+                let count = 1 + self.random.below(2);
+                let mut from = ids(self, count);
+                from.insert(self.random.below(2) as usize, Source::Table("thread"));
+                if self.random.below(2) == 0 {
+                    from.push(self.ordered_select(thread));
+                }
+                Select::of(from)
+            }
+            "ordered" => {
+                let other = crate::schema::table(self.random.pick(&["thread", "user", "comment"]));
+                Select::of(vec![self.ordered_select(thread), self.ordered_select(other)])
             }
             "record" | "only record" => Select::of(ids(self, 1)),
             "records" => Select::of(ids(self, 3)),
@@ -230,7 +245,7 @@ impl Grower<'_> {
             }
             _ => Select::from_table("thread"),
         };
-        if let Source::Table(name) = select.from[0] {
+        if let Some(Source::Table(name)) = select.from.iter().find(|source| matches!(source, Source::Table(_))) {
             table = crate::schema::table(name);
         }
         match source {
@@ -243,6 +258,17 @@ impl Grower<'_> {
             _ => {}
         }
         (select, table)
+    }
+
+    /// `(SELECT … ORDER BY …)`.
+    fn ordered_select(&mut self, table: &Table) -> Source {
+        let mut select = Select::from_table(table.name);
+        let (field, _) = self.random.pick(table.fields);
+        select.order = vec![Key { descending: self.random.below(2) == 0, ..Key::ascending(Path::field(field)) }];
+        if self.random.below(2) == 0 {
+            select.limit = Some(self.number_constant(4));
+        }
+        Source::Select(Box::new(select))
     }
 
     fn clause(&mut self, select: &mut Select, clause: &str, table: &Table) {

@@ -100,7 +100,7 @@ impl Grower<'_> {
     pub fn computed_value(&mut self, table: &Table) -> Expr {
         let fields = table.fields;
         let (path, kind) = self.any_of(fields, Route::Own);
-        match self.random.below(12) {
+        match self.random.below(13) {
             0 => self.arithmetic(fields),
             1 => Expr::binary(self.random.pick(&["??", "?:", "&&", "||"]), Expr::Path(path), self.constant(kind)),
             2 => self.simple(fields),
@@ -109,6 +109,7 @@ impl Grower<'_> {
             5 => Expr::Object(vec![("a", Expr::Path(path)), ("b", self.constant(Kind::Number))]),
             6 => self.constant(kind),
             7 => Expr::Prefix(self.random.pick(&["<string>", "<array>", "<bool>"]), Box::new(Expr::Path(path))),
+            12 => self.guarded(fields),
             8 => {
                 let branches = [self.simple(fields), Expr::Path(path), self.constant(kind)];
                 Expr::If(Box::new(branches))

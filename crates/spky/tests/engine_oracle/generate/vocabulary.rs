@@ -119,6 +119,8 @@ const W: Argument = Of(Kind::Word);
 const N: Argument = Of(Kind::Number);
 const L: Argument = Of(Kind::List);
 const NS: Argument = Of(Kind::Numbers);
+const IS: Argument = Of(Kind::Items);
+const US: Argument = Of(Kind::Links("user"));
 const T: Argument = Of(Kind::Moment);
 const D: Argument = Of(Kind::Span);
 const O: Argument = Of(Kind::Object);
@@ -187,6 +189,10 @@ pub const FUNCTIONS: &[(&str, &[Function])] = &[
             ("array::any", &[NS, Text("|$v| $v > 2")], Kind::Flag),
             ("array::all", &[L, Text("1")], Kind::Flag),
             ("array::fold", &[NS, Text("0"), Text("|$a, $v| $a + $v")], Kind::Number),
+            ("array::map", &[IS, Text("|$v| $v.b.len()")], Kind::Numbers),
+            ("value::chain", &[IS, Text("|$v| $v.b.len()")], Kind::Numbers),
+            ("value::chain", &[US, Text("|$v| $v.meta.deep.is_object()")], Kind::List),
+            ("value::chain", &[US, Text("|$v| $v.friends.name.is_string()")], Kind::List),
         ],
     ),
     (
