@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use circuit::{Datetime, Object, RecordId, Value};
-use protocol::{ContentHash, Format, ViewKey};
+use protocol::{ContentHash, Format, Frequency, ViewKey};
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 
@@ -35,6 +35,7 @@ pub struct QueryRow {
     pub token: Value,
     pub ttl: Duration,
     pub format: Format,
+    pub frequency: Option<Frequency>,
 }
 
 /// A view as it is stored.
@@ -69,9 +70,11 @@ impl Database {
         variables.insert("user_token", to_sdk(&row.token).map_err(converting(ACTION))?);
         variables.insert("ttl", sdk::Duration::from_std(row.ttl));
         variables.insert("format", row.format.as_str().to_owned());
+        let frequency = row.frequency.map(|frequency| sdk::Value::String(frequency.as_str().to_owned()));
+        variables.insert("frequency", frequency.unwrap_or_default());
         text.push_str(
             "UPSERT $id SET surql = $surql, params = $params, clientId = $client, authId = $user, access = $user_access, \
-             token = $user_token, ttl = $ttl, format = $format, lastActiveAt = time::now() RETURN NONE;",
+             token = $user_token, ttl = $ttl, format = $format, frequency = $frequency, lastActiveAt = time::now() RETURN NONE;",
         );
         self.run_retrying(ACTION, text, variables).await.map(drop)
     }
@@ -234,6 +237,15 @@ fn stored(action: &'static str, row: sdk::Value) -> Result<StoredQuery> {
                 "flat" => Format::Flat,
                 "tree" => Format::Tree,
                 _ => return Err(wrong("format")),
+            },
+            frequency: match field("frequency") {
+                Value::String(text) => match &*text {
+                    "realtime" => Some(Frequency::Realtime),
+                    "normal" => Some(Frequency::Normal),
+                    "analytics" => Some(Frequency::Analytics),
+                    _ => return Err(wrong("frequency")),
+                },
+                _ => None,
             },
         },
         last_active_at: match field("lastActiveAt") {

@@ -122,6 +122,7 @@ fn query_table(names: &Names) -> String {
         ("ttl", "duration", read_only),
         ("lastActiveAt", "datetime", "FOR select, update FULL FOR create NONE"),
         ("format", "string", read_only),
+        ("frequency", "option<string>", read_only),
         ("hash", "option<string>", read_only),
         ("rowCount", "option<int>", read_only),
         ("result", "any", read_only),
@@ -208,6 +209,7 @@ DEFINE FUNCTION OVERWRITE fn::query::register($view: object) {{
         ttl: <string> $view.ttl,
         params: IF type::is_object($view.params) {{ <string> $view.params }} ELSE {{ $view.params }},
         format: $view.format,
+        frequency: $view.frequency,
         authId: IF type::is_record($auth) {{ <string> $auth }} ELSE {{ NONE }},
         access: $access,
         token: $token

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use circuit::{Change, RecordId, Value};
 use database::{Database, Edge, EdgeId, Place, QueryRow, RefMode, ResultInfo, WriteBatch};
-use protocol::{ContentHash, Format, ViewKey};
+use protocol::{ContentHash, Format, Frequency, ViewKey};
 use support::{Server, apply, object, query, record, run};
 
 fn key(text: &str) -> ViewKey {
@@ -26,6 +26,7 @@ fn view(text: &str, user: Option<RecordId>) -> QueryRow {
         token: Value::None,
         ttl: Duration::from_secs(30),
         format: Format::Streaming,
+        frequency: None,
     }
 }
 
@@ -146,6 +147,7 @@ async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     let client = server.client().await;
     let mut row = view("q", Some(record("user", 1)));
     row.token = Value::from(object([("exp", Value::from(7))]));
+    row.frequency = Some(Frequency::Analytics);
     let before = db.requests();
     db.register_query(&row, RefMode::Dedicated).await.unwrap();
     assert_eq!(db.requests() - before, 1);
@@ -162,7 +164,7 @@ async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     assert_eq!(stored.row.params, row.params);
     assert_eq!(stored.row.auth_id, row.auth_id);
     assert_eq!(stored.row.token, row.token);
-    assert_eq!(stored.row.ttl, row.ttl);
+    assert_eq!((stored.row.ttl, stored.row.frequency), (row.ttl, row.frequency));
     assert_eq!((stored.hash, stored.row_count), (Some(hash), Some(3)));
     assert!(stored.last_active_at.seconds > 1_600_000_000);
     assert_eq!(query(&client, "SELECT VALUE result FROM ONLY _00_query:q").await, Value::from("rows"));

@@ -28,6 +28,7 @@ async fn register(db: &Database, name: &str, user: Option<RecordId>) {
         token: Value::None,
         ttl: Duration::from_secs(30),
         format: Format::Streaming,
+        frequency: None,
     };
     db.register_query(&row, RefMode::Dedicated).await.unwrap();
 }

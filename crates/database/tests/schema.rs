@@ -47,6 +47,7 @@ fn row(key: &str, user: Option<RecordId>) -> QueryRow {
         token: Value::from("secret claims"),
         ttl: Duration::from_secs(30),
         format: Format::Streaming,
+        frequency: None,
     }
 }
 

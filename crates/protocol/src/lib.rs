@@ -16,5 +16,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use hash::{ContentHash, ContentHashError, EntryHasher};
 pub use key::{ViewKey, ViewKeyError};
 pub use names::{DEFAULT_PREFIX, Names, NamesError};
-pub use request::{Format, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest};
+pub use request::{
+    Format, Frequency, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest,
+};
 pub use response::{Child, EntityInfo, Health, HealthStatus, RegisterResponse, ResultRow, VersionInfo};

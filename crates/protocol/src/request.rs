@@ -28,6 +28,9 @@ pub struct RegisterRequest {
     pub last_active_at: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub format: Format,
+    /// How soon the stored result follows changes; if not given, as soon as the service is configured to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Frequency>,
     /// The record id of the user that the view belongs to, as SurrealQL writes it. Set by `fn::query::register`.
     #[serde(default, alias = "auth_id", skip_serializing_if = "Option::is_none")]
     pub auth_id: Option<String>,
@@ -92,6 +95,28 @@ impl Format {
             Format::Streaming => "streaming",
             Format::Flat => "flat",
             Format::Tree => "tree",
+        }
+    }
+}
+
+/// How soon a view follows changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Frequency {
+    /// At once.
+    Realtime,
+    /// At most every 100 ms.
+    Normal,
+    /// At most every 5 s.
+    Analytics,
+}
+
+impl Frequency {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Frequency::Realtime => "realtime",
+            Frequency::Normal => "normal",
+            Frequency::Analytics => "analytics",
         }
     }
 }
@@ -179,7 +204,17 @@ mod tests {
         assert_eq!(request.ttl(), Ok(Duration::from_secs(30)));
         assert!(request.params.is_empty());
         assert_eq!(request.format, Format::Streaming);
-        assert_eq!(request.auth_id, None);
+        assert_eq!((request.auth_id, request.frequency), (None, None));
+    }
+
+    #[test]
+    fn reads_format_and_frequency() {
+        let mut body = json!({ "id": "a", "surql": "SELECT * FROM a", "clientId": "c", "ttl": "30s" });
+        (body["format"], body["frequency"]) = (json!("tree"), json!("analytics"));
+        let request: RegisterRequest = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!((request.format, request.frequency), (Format::Tree, Some(Frequency::Analytics)));
+        body["frequency"] = json!("sometimes");
+        assert!(serde_json::from_value::<RegisterRequest>(body).is_err());
     }
 
     #[test]

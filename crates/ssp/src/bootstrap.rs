@@ -143,7 +143,7 @@ impl Loader {
 
     async fn restore(&self, row: QueryRow) -> Result<(), Error> {
         let query = recompile(&row)?;
-        let view = Box::new(View::new(row, &self.database, self.settings.ref_mode));
+        let view = Box::new(View::new(row, &self.database, &self.settings));
         let edges = self.database.edges_of(view.key(), &view.edge_table).await?;
         let edges = edges.into_iter().map(|edge| (edge.id, edge.version)).collect();
         let rows = self.database.rows_of(view.key()).await?;

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     },
     /// What is stored of a view is not what it should be: it could not be written.
     Damaged(ViewKey),
+    /// Nothing may wait any more: the service is about to stop.
+    Flush(oneshot::Sender<()>),
     Describe(oneshot::Sender<Description>),
 }
 

@@ -135,6 +135,12 @@ impl EdgeBuffer {
         self.clears.remove(key);
     }
 
+    /// Whether something waits for a view.
+    pub(crate) fn contains(&self, key: &ViewKey) -> bool {
+        let is_noted = self.notes.contains_key(key) || self.clears.contains_key(key);
+        is_noted || self.edges.keys().any(|edge| edge.view.key() == key)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.edges.is_empty() && self.notes.is_empty() && self.clears.is_empty()
     }

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
 use query::SurrealLibrary;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Instant;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::command::{Command, Description, Edges, Order, Speculation, WriterSender};
 use crate::edge_buffer::Note;
 use crate::note::{note, streamed};
+use crate::pool::Pool;
 use crate::showing::Op;
 use crate::view::{Registered, Views};
 use crate::watches::Watches;
@@ -37,13 +40,16 @@ pub(crate) struct Engine {
     reread: HashMap<SameRecord, u64>,
     /// Registrations that wait until nothing is speculation any more, so that no answer rests on it.
     waiting: Vec<Command>,
+    /// Views whose results are to be noted when their time has come.
+    due: BTreeSet<usize>,
+    pool: Pool,
 }
 
 /// The writer is gone: the service is shutting down.
 pub(crate) struct Closed;
 
 impl Engine {
-    pub(crate) fn new(writer: WriterSender) -> Self {
+    pub(crate) fn new(writer: WriterSender, pool: Pool) -> Self {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
@@ -54,14 +60,29 @@ impl Engine {
             settled: 0,
             reread: HashMap::new(),
             waiting: Vec::new(),
+            due: BTreeSet::new(),
+            pool,
         }
     }
 
-    /// Works until nobody can send commands any more, or nobody takes orders.
-    pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Works until nobody can send commands any more, or nobody takes orders. `runtime` keeps the time.
+    pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>, runtime: &Handle) {
         let mut batch = Vec::new();
-        while commands.blocking_recv_many(&mut batch, BATCH) > 0 {
-            if self.work_off(&mut batch).is_err() {
+        loop {
+            let received = match self.next_due() {
+                None => commands.blocking_recv_many(&mut batch, BATCH),
+                Some(due) => {
+                    let receive = commands.recv_many(&mut batch, BATCH);
+                    match runtime.block_on(async { tokio::time::timeout_at(due.into(), receive).await }) {
+                        Ok(received) => received,
+                        Err(_) => match self.note_due(false) {
+                            Ok(()) => continue,
+                            Err(Closed) => return,
+                        },
+                    }
+                }
+            };
+            if received == 0 || self.work_off(&mut batch).is_err() {
                 return;
             }
         }
@@ -122,6 +143,11 @@ impl Engine {
                 }
                 Ok(())
             }
+            Command::Flush(reply) => {
+                self.note_due(true)?;
+                let _ = reply.send(());
+                Ok(())
+            }
             Command::Describe(reply) => {
                 let views = self.views.len();
                 let _ = reply.send(Description { views, size: self.circuit.size(), work: self.circuit.work() });
@@ -134,7 +160,7 @@ impl Engine {
         if changes.is_empty() {
             return Ok(());
         }
-        let step = self.circuit.step(changes);
+        let step = self.circuit.step_with(changes, &self.pool);
         let edges = self.follow(&step);
         self.order_if_any(edges)
     }
@@ -157,7 +183,7 @@ impl Engine {
             })
             .collect();
         self.speculated += 1;
-        let step = self.circuit.step(changes.clone());
+        let step = self.circuit.step_with(changes.clone(), &self.pool);
         let mut edges = self.follow(&step);
         edges.unconfirmed = changes;
         edges.speculation = Some(self.speculated);
@@ -167,8 +193,10 @@ impl Engine {
     fn settle(&mut self, number: u64, corrections: Vec<Change>) -> Result<(), Closed> {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
-        let step = self.circuit.step(corrections);
+        let step = self.circuit.step_with(corrections, &self.pool);
         let mut edges = self.follow(&step);
+        // What the writer holds rests on what was not true. None of it may be written before it is put right.
+        self.take_due(true, &mut edges);
         edges.answers = Some(number);
         self.order(Order::Edges(edges))?;
         if self.settled == self.speculated {
@@ -239,19 +267,50 @@ impl Engine {
         }
     }
 
-    /// Notes the results of the views that keep them on their records, where they have changed.
+    /// Notes the results of the views that keep them on their records, or notes that this is to be done later: once in
+    /// a view's interval is enough.
     fn note_answers(&mut self, watch: WatchId, edges: &mut Edges) {
         let mut tree: Option<Note> = None;
         for number in self.views.watching(watch) {
             let Some(registered) = self.views.at(number) else { continue };
+            if registered.view.format() == Format::Streaming {
+                continue;
+            }
+            if registered.noted_at.elapsed() < registered.view.interval {
+                self.due.insert(number);
+                continue;
+            }
             let note = match registered.view.format() {
-                Format::Streaming => continue,
-                Format::Flat => note(&self.circuit, registered),
+                // Views of one answer share it.
                 Format::Tree => tree.get_or_insert_with(|| note(&self.circuit, registered)).clone(),
+                Format::Flat | Format::Streaming => note(&self.circuit, registered),
             };
-            if note.hash.is_none() || note.hash != registered.noted {
-                registered.noted = note.hash;
-                edges.note(&registered.view, note);
+            take_note(registered, note, edges);
+        }
+    }
+
+    /// When the next result is to be noted that has to wait.
+    fn next_due(&mut self) -> Option<Instant> {
+        let views = &mut self.views;
+        let due = |number: &usize| views.at(*number).map(|view| view.noted_at + view.view.interval);
+        self.due.iter().filter_map(due).min()
+    }
+
+    fn note_due(&mut self, is_all: bool) -> Result<(), Closed> {
+        let mut edges = Edges::default();
+        self.take_due(is_all, &mut edges);
+        self.order_if_any(edges)
+    }
+
+    /// Notes the results whose time has come, or all that wait.
+    fn take_due(&mut self, is_all: bool, edges: &mut Edges) {
+        for number in std::mem::take(&mut self.due) {
+            let Some(registered) = self.views.at(number) else { continue };
+            if is_all || registered.noted_at.elapsed() >= registered.view.interval {
+                let note = note(&self.circuit, registered);
+                take_note(registered, note, edges);
+            } else {
+                self.due.insert(number);
             }
         }
     }
@@ -265,5 +324,14 @@ impl Engine {
 
     pub(crate) fn order(&self, order: Order) -> Result<(), Closed> {
         self.writer.blocking_send(order).map_err(|_| Closed)
+    }
+}
+
+/// Notes a result, unless it is what was noted before.
+fn take_note(registered: &mut Registered, note: Note, edges: &mut Edges) {
+    registered.noted_at = Instant::now();
+    if note.hash.is_none() || note.hash != registered.noted {
+        registered.noted = note.hash;
+        edges.note(&registered.view, note);
     }
 }

@@ -20,6 +20,7 @@ mod error;
 mod feed;
 mod http;
 mod json;
+mod lanes;
 mod note;
 mod path;
 mod pool;
@@ -36,6 +37,5 @@ mod watches;
 mod writer;
 
 pub use error::Error;
-pub use pool::Pool;
 pub use service::Service;
 pub use settings::{Capture, RefMode, Settings};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
 use database::{RowId, as_stored};
@@ -9,6 +10,7 @@ use protocol::{Format, ViewKey};
 use tokio::sync::oneshot;
 
 use crate::command::{Done, Edges, Initial, Left, Order};
+use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine};
 use crate::note::note;
 use crate::path::Path;
@@ -117,9 +119,11 @@ impl Engine {
         watch: Option<WatchId>,
         showing: Showing,
         edges: &mut Edges,
-    ) -> crate::edge_buffer::Note {
+    ) -> Note {
         let view = view.clone();
-        let mut registered = Registered { view, plan, result, watch, showing, noted: None, is_damaged: false };
+        let noted_at = Instant::now();
+        let mut registered =
+            Registered { view, plan, result, watch, showing, noted: None, noted_at, is_damaged: false };
         let note = note(&self.circuit, &registered);
         registered.noted = note.hash;
         edges.note(&registered.view, note.clone());

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use database::{Database, Feed};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::adoption::{Request, Tables};
 use crate::bootstrap::Loader;
-use crate::command::EngineSender;
+use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::http;
+use crate::pool::Pool;
 use crate::settings::Settings;
 use crate::status::Status;
 use crate::supervise::{self, Supervised};
@@ -34,7 +36,8 @@ pub struct Service {
     helpers: Vec<Supervised>,
     engine: std::thread::JoinHandle<()>,
     writer: Supervised,
-    orders: mpsc::Sender<crate::command::Order>,
+    orders: WriterSender,
+    commands: EngineSender,
 }
 
 impl Service {
@@ -54,13 +57,14 @@ impl Service {
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let (unsettled, unsettled_queue) = mpsc::unbounded_channel();
-        let engine = Engine::new(orders.clone());
+        let engine = Engine::new(orders.clone(), Pool::new(None)?);
         let of_engine = status.clone();
+        let runtime = Handle::current();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue)))
+            .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
-        let writer = Writer::new(database.clone(), settings.ref_mode, settings.throttle, commands.clone(), unsettled);
+        let writer = Writer::new(database.clone(), &settings, commands.clone(), unsettled);
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), unsettled_queue);
         let helpers = vec![
@@ -72,13 +76,13 @@ impl Service {
         let work = tokio::spawn(work(loader, commands.clone(), missing, status.clone()));
 
         let shutdown = Arc::new(Notify::new());
-        let router = http::router(http::Context::new(settings, database, commands, tables, status.clone()));
+        let router = http::router(http::Context::new(settings, database, commands.clone(), tables, status.clone()));
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
             let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
             serve.with_graceful_shutdown(async move { stop.notified().await }).await.map_err(Error::Http)
         });
-        Ok(Service { address, status, shutdown, server, work, helpers, engine, writer, orders })
+        Ok(Service { address, status, shutdown, server, work, helpers, engine, writer, orders, commands })
     }
 
     /// Where the HTTP interface listens.
@@ -109,10 +113,15 @@ impl Service {
         let served = self.server.await.unwrap_or(Ok(()));
         self.work.abort();
         self.helpers.iter().for_each(Supervised::abort);
+        let (done, noted) = oneshot::channel();
+        if self.commands.send(Command::Flush(done)).await.is_ok() {
+            // An engine that has panicked has nothing to say.
+            let _ = noted.await;
+        }
         writer::flush(&self.orders).await;
         // The engine ends when nobody can send to it any more; the writer holds a sender, so it goes first.
         self.writer.abort();
-        drop(self.orders);
+        drop((self.orders, self.commands));
         let _ = self.work.await;
         for helper in self.helpers {
             helper.ended().await;

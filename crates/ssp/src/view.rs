@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use circuit::{Plan, RecordId, ResultId, Value, WatchId};
 use database::{Database, Edge, EdgeId, Parent, Place, QueryRow, RowId, RowRecord};
-use protocol::{ContentHash, Format, ViewKey};
+use protocol::{ContentHash, Format, Frequency, ViewKey};
 
 use crate::path::Path;
-use crate::settings::RefMode;
+use crate::settings::{RefMode, Settings};
 use crate::showing::Showing;
 
 /// A view as a client asked for it, and where its edges are.
@@ -19,6 +20,8 @@ pub(crate) struct View {
     pub(crate) edge_table: Arc<str>,
     /// Counts registrations of this process; 0 for a view that an earlier one left.
     pub(crate) generation: u64,
+    /// How long changes are collected before they are written together.
+    pub(crate) interval: Duration,
     row_table: Arc<str>,
     client_id: Arc<str>,
     user: Option<Arc<RecordId>>,
@@ -27,10 +30,12 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(row: QueryRow, database: &Database, mode: RefMode) -> Self {
+    pub(crate) fn new(row: QueryRow, database: &Database, settings: &Settings) -> Self {
+        let mode = settings.ref_mode;
         View {
             edge_table: database.edge_table(mode, row.auth_id.as_ref()),
             generation: 0,
+            interval: row.frequency.map_or(settings.throttle, interval),
             row_table: database.names().row().into(),
             client_id: row.client_id.as_str().into(),
             user: row.auth_id.clone().map(Arc::new),
@@ -105,6 +110,15 @@ impl View {
     }
 }
 
+fn interval(frequency: Frequency) -> Duration {
+    match frequency {
+        Frequency::Realtime => circuit::Frequency::Realtime,
+        Frequency::Normal => circuit::Frequency::Normal,
+        Frequency::Analytics => circuit::Frequency::Analytics,
+    }
+    .interval()
+}
+
 /// A view with the result that it shows.
 #[derive(Debug)]
 pub(crate) struct Registered {
@@ -116,6 +130,8 @@ pub(crate) struct Registered {
     pub(crate) showing: Showing,
     /// The hash of what was last noted on the view's record, where the result itself is kept there.
     pub(crate) noted: Option<ContentHash>,
+    /// When that was.
+    pub(crate) noted_at: Instant,
     /// What is stored may not be what it should be, because it could not be written.
     pub(crate) is_damaged: bool,
 }
@@ -204,12 +220,14 @@ impl View {
             auth_id: None,
             access: Value::None,
             token: Value::None,
-            ttl: std::time::Duration::from_secs(60),
+            ttl: Duration::from_secs(60),
             format: Format::Streaming,
+            frequency: None,
         };
         View {
             edge_table: "_00_list_ref".into(),
             generation: 0,
+            interval: Duration::ZERO,
             row_table: "_00_row".into(),
             client_id: "client".into(),
             user: None,

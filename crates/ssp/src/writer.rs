@@ -17,12 +17,11 @@ use tokio::time::Instant;
 
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
-use crate::settings::RefMode;
+use crate::lanes::Lanes;
+use crate::settings::{RefMode, Settings};
 use crate::speculation::Unsettled;
 use crate::view::View;
 
-/// As many edges are written in one transaction before the window is over.
-const FLUSH_AT: usize = 5_000;
 /// The first pause after a failed transaction, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -34,36 +33,43 @@ pub(crate) struct Writer {
     throttle: Duration,
     engine: EngineSender,
     unsettled: mpsc::UnboundedSender<Unsettled>,
-    buffer: EdgeBuffer,
-    /// Changes that the waiting edges rest on and that are not known to be committed.
+    lanes: Lanes,
+    /// Changes that what waits rests on and that are not known to be committed.
     unconfirmed: Vec<Change>,
     speculation: Option<u64>,
-    /// When the window that has begun is over.
-    deadline: Option<Instant>,
+    /// When they are to be confirmed, whatever waits.
+    confirm_by: Option<Instant>,
     /// The generation of each view that has been written by this process.
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
 }
 
+/// What is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flush {
+    /// What is due.
+    Due,
+    Everything,
+}
+
 impl Writer {
     pub(crate) fn new(
         database: Database,
-        ref_mode: RefMode,
-        throttle: Duration,
+        settings: &Settings,
         engine: EngineSender,
         unsettled: mpsc::UnboundedSender<Unsettled>,
     ) -> Self {
         Writer {
             database,
-            ref_mode,
-            throttle,
+            ref_mode: settings.ref_mode,
+            throttle: settings.throttle,
             engine,
             unsettled,
-            buffer: EdgeBuffer::default(),
+            lanes: Lanes::default(),
             unconfirmed: Vec::new(),
             speculation: None,
-            deadline: None,
+            confirm_by: None,
             generations: HashMap::new(),
             held: None,
         }
@@ -72,12 +78,12 @@ impl Writer {
     /// Works until the engine is gone, and writes what is left.
     pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
-            let order = match self.deadline {
+            let order = match self.deadline() {
                 None => orders.recv().await,
                 Some(deadline) => match tokio::time::timeout_at(deadline, orders.recv()).await {
                     Ok(order) => order,
                     Err(_) => {
-                        self.flush().await;
+                        self.flush(Flush::Due).await;
                         continue;
                     }
                 },
@@ -85,16 +91,24 @@ impl Writer {
             let Some(order) = order else { break };
             self.carry_out(order).await;
             // What has queued up meanwhile belongs to the same window.
-            while self.buffer.len() < FLUSH_AT
+            while !self.lanes.is_full()
                 && let Ok(order) = orders.try_recv()
             {
                 self.carry_out(order).await;
             }
-            if self.throttle.is_zero() || self.buffer.len() >= FLUSH_AT {
-                self.flush().await;
+            if self.lanes.is_full() || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+                self.flush(Flush::Due).await;
             }
         }
-        self.flush().await;
+        self.flush(Flush::Everything).await;
+    }
+
+    /// When something has to be written. While the engine has to put right what waits, nothing has.
+    fn deadline(&self) -> Option<Instant> {
+        if self.held.is_some() {
+            return None;
+        }
+        [self.lanes.next_deadline(), self.confirm_by].into_iter().flatten().min()
     }
 
     async fn carry_out(&mut self, order: Order) {
@@ -103,47 +117,45 @@ impl Writer {
             Order::Register { view, edges, done } => self.register(view, edges, done).await,
             Order::Unregister { view, done } => {
                 self.generations.remove(view.key());
-                self.buffer.forget(view.key());
+                self.lanes.forget(view.key());
                 finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
             }
             Order::Expire => self.expire().await,
             Order::Flush(done) => {
-                self.flush().await;
+                self.flush(Flush::Everything).await;
                 let _ = done.send(());
             }
         }
     }
 
-    fn take_in(&mut self, edges: Edges) {
-        edges.clears.into_iter().for_each(|view| self.buffer.clear(view));
-        edges.ops.into_iter().for_each(|op| self.buffer.push(op));
-        edges.notes.into_values().for_each(|(view, note)| self.buffer.note(view, note));
+    fn take_in(&mut self, mut edges: Edges) {
+        self.lanes.take_in(&mut edges, Instant::now());
         self.unconfirmed.extend(edges.unconfirmed);
-        self.speculation = edges.speculation.or(self.speculation);
+        if edges.speculation.is_some() {
+            self.speculation = edges.speculation;
+            self.confirm_by = self.confirm_by.or(Some(Instant::now() + self.throttle));
+        }
         if edges.answers.is_some() && edges.answers == self.held {
             self.held = None;
         }
-        if self.deadline.is_none() && self.has_work() {
-            self.deadline = Some(Instant::now() + self.throttle);
-        }
-    }
-
-    fn has_work(&self) -> bool {
-        !self.buffer.is_empty() || self.speculation.is_some()
     }
 
     /// Two requests: the view's row, and its edges together with all that waits.
     async fn register(&mut self, view: Arc<View>, edges: Edges, done: Finish) {
+        if self.lanes.is_elsewhere(view.key(), view.interval) {
+            // It was registered with another frequency. What waits there comes first.
+            self.flush(Flush::Everything).await;
+        }
         self.take_in(edges);
         match self.database.register_query(&view.row, self.ref_mode).await {
             Ok(()) => {
                 self.generations.insert(view.key().clone(), view.generation);
-                let mut refused = self.flush().await;
+                let mut refused = self.flush(Flush::Everything).await;
                 finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
             }
             Err(error) => {
                 // Whoever asked for the view learns of it and unregisters it again.
-                self.buffer.forget(view.key());
+                self.lanes.forget(view.key());
                 finish(done, Err(error));
             }
         }
@@ -162,24 +174,31 @@ impl Writer {
         }
     }
 
-    /// Writes all that waits, however often it takes. Answers the views whose part the database refuses.
-    async fn flush(&mut self) -> HashMap<ViewKey, Error> {
-        self.deadline = None;
+    /// Writes what waits, however often it takes. Answers the views whose part the database refuses.
+    async fn flush(&mut self, which: Flush) -> HashMap<ViewKey, Error> {
         let mut refused = HashMap::new();
-        if self.held.is_some() || !self.has_work() {
+        if self.held.is_some() {
             return refused;
         }
+        let buffers = match which {
+            Flush::Due => self.lanes.take_due(Instant::now()),
+            Flush::Everything => self.lanes.take_all(),
+        };
+        if buffers.is_empty() && self.speculation.is_none() {
+            return refused;
+        }
+        // What waits longer rests on these as well, and on nothing that is not confirmed when it is written.
+        self.confirm_by = None;
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let speculation = self.speculation.take();
-        let buffer = std::mem::take(&mut self.buffer);
-        let confirmed = self.write(&buffer, &unconfirmed, &mut refused).await;
+        let confirmed = self.write(&buffers, &unconfirmed, &mut refused).await;
         for key in refused.keys() {
             self.tell(Command::Damaged(key.clone()));
         }
         let Some(number) = speculation else { return refused };
         if !confirmed.is_written {
             // The edges go back and wait until the engine has taken off them what was not true.
-            self.buffer = buffer;
+            self.lanes.put_back(buffers, Instant::now());
             self.held = Some(number);
             self.look_again_later(&unconfirmed, &confirmed.current);
         }
@@ -191,19 +210,19 @@ impl Writer {
     /// Writes what waits, however often it takes. Where it rests on speculation, only if that is what the database holds.
     async fn write(
         &self,
-        buffer: &EdgeBuffer,
+        buffers: &Buffers,
         unconfirmed: &[Change],
         refused: &mut HashMap<ViewKey, Error>,
     ) -> Confirmed {
         let mut pause = FIRST_PAUSE;
-        let whole = batch(buffer);
+        let whole = batch(buffers);
         loop {
             let mut outcome = self.write_if_confirmed(&whole, unconfirmed).await;
             if let Err(error) = &outcome
                 && !error.is_retryable()
             {
                 tracing::warn!(%error, rows = whole.len(), "results could not be written together, trying each view");
-                outcome = self.write_apart(buffer, unconfirmed, refused).await;
+                outcome = self.write_apart(buffers, unconfirmed, refused).await;
             }
             let error = match outcome {
                 Ok(confirmed) => return confirmed,
@@ -229,7 +248,7 @@ impl Writer {
     /// What may pass, and what concerns more than one view: that not even a note can be written.
     async fn write_apart(
         &self,
-        buffer: &EdgeBuffer,
+        buffers: &Buffers,
         unconfirmed: &[Change],
         refused: &mut HashMap<ViewKey, Error>,
     ) -> Result<Confirmed, Error> {
@@ -238,7 +257,7 @@ impl Writer {
         if !confirmed.is_written {
             return Ok(confirmed);
         }
-        for (key, part) in parts(buffer) {
+        for (key, part) in parts(buffers) {
             match self.database.write(&part).await {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => return Err(error),
@@ -284,26 +303,33 @@ impl Writer {
     }
 }
 
-/// All that waits.
-fn batch(buffer: &EdgeBuffer) -> WriteBatch {
+/// What is written together, with the lanes that it comes from.
+type Buffers = [(Duration, EdgeBuffer)];
+
+/// All of it.
+fn batch(buffers: &Buffers) -> WriteBatch {
     let mut batch = WriteBatch::default();
-    buffer.clears().for_each(|view| batch.clears.push(view.place()));
-    buffer.edges().for_each(|edge| put(&edge, &mut batch));
-    buffer.notes().for_each(|(view, note)| batch.results.push(info(view, note)));
+    for (_, buffer) in buffers {
+        buffer.clears().for_each(|view| batch.clears.push(view.place()));
+        buffer.edges().for_each(|edge| put(&edge, &mut batch));
+        buffer.notes().for_each(|(view, note)| batch.results.push(info(view, note)));
+    }
     batch
 }
 
-/// What waits, apart for each view.
-fn parts(buffer: &EdgeBuffer) -> HashMap<ViewKey, WriteBatch> {
+/// The part of each view.
+fn parts(buffers: &Buffers) -> HashMap<ViewKey, WriteBatch> {
     let mut parts: HashMap<ViewKey, WriteBatch> = HashMap::new();
-    for view in buffer.clears() {
-        parts.entry(view.key().clone()).or_default().clears.push(view.place());
-    }
-    for edge in buffer.edges() {
-        put(&edge, parts.entry(edge.view.key().clone()).or_default());
-    }
-    for (view, note) in buffer.notes() {
-        parts.entry(view.key().clone()).or_default().results.push(info(view, note));
+    for (_, buffer) in buffers {
+        for view in buffer.clears() {
+            parts.entry(view.key().clone()).or_default().clears.push(view.place());
+        }
+        for edge in buffer.edges() {
+            put(&edge, parts.entry(edge.view.key().clone()).or_default());
+        }
+        for (view, note) in buffer.notes() {
+            parts.entry(view.key().clone()).or_default().results.push(info(view, note));
+        }
     }
     parts
 }

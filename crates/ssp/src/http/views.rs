@@ -54,8 +54,9 @@ pub(super) async fn register(
         token,
         ttl,
         format: request.format,
+        frequency: request.frequency,
     };
-    let view = Box::new(View::new(row, &context.database, context.settings.ref_mode));
+    let view = Box::new(View::new(row, &context.database, &context.settings));
     let (reply, initial) = oneshot::channel();
     context.send(Command::Register { view, query, reply }).await?;
     let Initial { view, plan, rows, note, written: done } = initial.await.map_err(|_| context.gone())?;

@@ -31,6 +31,7 @@ pub(super) fn request(id: ViewKey, surql: &str, params: &Object) -> Result<Regis
         params,
         last_active_at: None,
         format: Format::Streaming,
+        frequency: None,
         auth_id: None,
         access: None,
         token: None,
