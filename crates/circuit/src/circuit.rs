@@ -23,7 +23,7 @@ use crate::store::{Store, StoreReader};
 use crate::template::{Binding, Evaluation, TemplateKey, TemplateState};
 use crate::value::RecordId;
 use crate::value::digest::{Digest, ResultId};
-use crate::work::{Size, Work};
+use crate::work::{Reading, Size, Work};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -52,6 +52,7 @@ pub struct Circuit {
     pub(crate) vacated: Vec<TableId>,
     pub(crate) library: Arc<dyn Library>,
     pub(crate) work: Work,
+    pub(crate) reading: Reading,
     /// The save that is under way.
     pub(crate) saving: Option<Box<Saving>>,
 }
@@ -92,6 +93,7 @@ impl Circuit {
             vacated: Vec::new(),
             library,
             work: Work::default(),
+            reading: Reading::default(),
             saving: None,
         }
     }
@@ -121,8 +123,11 @@ impl Circuit {
         self.store.named(table).into_iter().flat_map(|table| table.rows().map(|(_, row)| &row.id))
     }
 
+    /// What was done so far, for changes, registrations and answers.
     pub fn work(&self) -> Work {
-        self.work
+        let mut work = self.work;
+        work += self.reading.work();
+        work
     }
 
     /// What the circuit holds. O(templates).

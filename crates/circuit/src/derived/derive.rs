@@ -138,13 +138,14 @@ impl Circuit {
     pub(crate) fn finish_operator(&mut self, number: u32, progress: &mut Progress) {
         let library = self.library.clone();
         let Some(operator) = self.operators.get_mut(number) else { return };
-        let derived = operator.finish(number, &*library);
+        let derived = operator.finish(number, &*library, &mut self.work);
         self.derive(number, derived, progress);
     }
 
     /// Writes derived rows.
     pub(crate) fn derive(&mut self, number: u32, derived: Vec<Derived>, progress: &mut Progress) {
         let Some(relation) = self.operators.get(number).map(|operator| operator.relation) else { return };
+        self.work.rows_derived += derived.len() as u64;
         for change in derived {
             match change {
                 Derived::Remove { row } => {

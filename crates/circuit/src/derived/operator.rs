@@ -18,6 +18,7 @@ use crate::plan::{OrderKey, Shape};
 use crate::store::table::{TableId, Virtuals};
 use crate::value::digest::{ResultId, content_version};
 use crate::value::{Key, Object, RecordId, Value};
+use crate::work::Work;
 
 /// The virtual column of a derived relation that holds the number of the operator.
 pub(crate) const OPERATOR_COLUMN: u32 = 0;
@@ -171,11 +172,11 @@ impl Operator {
     }
 
     /// The derived rows of the groups that have changed. O(changed groups).
-    pub(crate) fn finish(&mut self, number: u32, library: &dyn Library) -> Vec<Derived> {
+    pub(crate) fn finish(&mut self, number: u32, library: &dyn Library, work: &mut Work) -> Vec<Derived> {
         let Rows::Groups { groups, rows } = &mut self.rows else { return Vec::new() };
         let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
         let mut derived = Vec::new();
-        for change in groups.take_changed(library) {
+        for change in groups.take_changed(library, &mut work.values_folded) {
             let row = rows.get(&change.number).copied();
             let shown = change.values.and_then(|values| {
                 let scope = crate::expr::Scope { columns: &values, ..Default::default() };

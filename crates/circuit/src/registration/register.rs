@@ -101,6 +101,7 @@ impl Circuit {
         reads: &mut Vec<Read>,
         own: Option<u32>,
     ) -> Result<Ground, Failure> {
+        self.work.plans_started += 1;
         let live = live_slots(plan);
         let mut lookups = Vec::new();
         let mut holds = Vec::new();
@@ -166,6 +167,7 @@ impl Circuit {
                     let mut reader = StoreReader::new(&self.store);
                     let scope = Scope { subqueries: &answers, ..outer.scope() };
                     let value = expr.evaluate(&scope, &mut reader, &*self.library)?.into_owned();
+                    self.reading.count_records(reader.reads.len());
                     reads.append(&mut reader.reads);
                     value
                 }
