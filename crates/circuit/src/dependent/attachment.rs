@@ -6,6 +6,7 @@
 
 use hashbrown::HashMap;
 
+use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
 use crate::dependent::held::Held;
@@ -33,11 +34,20 @@ struct Environment {
 /// The subqueries under one row.
 #[derive(Debug)]
 pub(crate) struct Attached {
-    /// The number of results that show the row.
-    pub(crate) readers: u32,
+    /// The results that show the row: those that a change under it concerns.
+    pub(crate) readers: IdSet,
     /// The result of each child; a child whose slots can't be computed has none.
     pub(crate) children: Box<[Option<ResultId>]>,
+    /// First the children, then what their slots have read.
     pub(crate) held: Held,
+}
+
+impl Attached {
+    /// Whether the subqueries have to be computed again when this result changes: their slots have read it.
+    pub(crate) fn has_read(&self, result: u32) -> bool {
+        let children = self.children.iter().flatten().count();
+        self.held.results.iter().skip(children).any(|read| read.0 == result)
+    }
 }
 
 impl Attachments {

@@ -40,7 +40,7 @@ impl Circuit {
         let result = match (&self.templates.get(template)?.bindings.get(binding)?.members, window) {
             (BindingResult::All(result), _) => *result,
             (BindingResult::Windows(partition), Some(window)) => {
-                partition.windows.iter().find(|(known, _)| *known == window)?.1
+                partition.result_of(window)?
             }
             (BindingResult::Windows(_), None) => return None,
         };
@@ -86,7 +86,7 @@ impl Circuit {
         if let Some(Binding { members: BindingResult::Windows(partition), .. }) =
             self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding))
         {
-            partition.windows.push((window, result));
+            partition.add_window(window, result);
         }
         self.begin_result(ResultId(result));
         ResultId(result)
@@ -106,7 +106,7 @@ impl Circuit {
             shown.for_each(|row| digest.apply(&RowChange::enter(row, Vec::new())));
         } else {
             let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
-            rows.iter().for_each(|row| self.attach(template, *row, environment));
+            rows.iter().for_each(|row| self.attach(template, *row, environment, result.0));
             self.listing(result).iter().for_each(|change| digest.apply(change));
         }
         if let Some(state) = self.results.get_mut(result.0) {
@@ -126,15 +126,16 @@ impl Circuit {
         if has_children {
             let environment = self.result(result).map_or(0, |(_, binding, _)| binding.environment);
             for row in self.numbers(result) {
-                self.detach(template, row, environment);
+                self.detach(template, row, environment, result.0);
             }
         }
-        self.results.remove(result.0);
+        let window = self.results.remove(result.0).and_then(|state| state.window);
         let Some(state) = self.templates.get_mut(template) else { return };
-        if let Some(Binding { members: BindingResult::Windows(partition), .. }) = state.bindings.get_mut(binding) {
-            partition.windows.retain(|(_, other)| *other != result.0);
-            partition.windows.shrink();
-            if !partition.windows.is_empty() {
+        if let (Some(Binding { members: BindingResult::Windows(partition), .. }), Some(window)) =
+            (state.bindings.get_mut(binding), window)
+        {
+            partition.remove_window(*window);
+            if partition.has_windows() {
                 return;
             }
         }

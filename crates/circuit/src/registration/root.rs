@@ -123,7 +123,7 @@ impl Circuit {
         let window = state.window.as_deref().copied();
         if let Some(binding) = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding)) {
             match (&mut binding.members, window) {
-                (BindingResult::Windows(partition), Some(window)) => partition.windows.push((window, result.0)),
+                (BindingResult::Windows(partition), Some(window)) => partition.add_window(window, result.0),
                 (members, _) => *members = BindingResult::All(result.0),
             }
         }

@@ -8,6 +8,7 @@ pub(crate) mod changes;
 pub(crate) mod conclude;
 pub(crate) mod consumer;
 pub(crate) mod delta;
+mod difference;
 pub(crate) mod executor;
 pub(crate) mod feed;
 pub(crate) mod progress;
@@ -22,7 +23,8 @@ use crate::step::delta::{Marks, ResultDelta};
 use crate::step::executor::{Executor, Serial};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::{Change, TableId};
-use crate::template::{Evaluation, Transition, rows_with_value};
+use crate::template::{Transition, rows_with_value};
+use crate::value::digest::ResultId;
 use crate::value::{RecordId, Value, identity};
 use crate::work::Work;
 
@@ -168,11 +170,17 @@ impl Circuit {
     }
 
     fn wake_readers(&self, read: &Read, progress: &mut Progress) {
-        self.dependencies.readers_of(read, |dependent| self.wake(dependent, progress));
+        self.dependencies.readers_of(read, |dependent| self.wake(dependent, None, progress));
     }
 
-    /// Notes that something has to be computed again, in the stage in which it can be.
-    pub(crate) fn wake(&self, dependent: Dependent, progress: &mut Progress) {
+    /// Wakes whoever has read a result, or shows it under a row.
+    pub(crate) fn wake_readers_of(&self, result: ResultId, progress: &mut Progress) {
+        self.dependencies.readers_of_result(result.0, |dependent| self.wake(dependent, Some(result), progress));
+    }
+
+    /// Notes that something has to be computed again, in the stage in which it can be. `changed` is the result that has
+    /// changed, if it was one.
+    fn wake(&self, dependent: Dependent, changed: Option<ResultId>, progress: &mut Progress) {
         match dependent {
             Dependent::Virtual { table, column, row } => {
                 let relation = self.store.get(table);
@@ -181,10 +189,15 @@ impl Circuit {
                 }
             }
             Dependent::Attachment { template, row, environment } => {
-                if let Some(state) = self.templates.get(template) {
-                    let stage = progress.at(state.key.rank);
-                    stage.templates.push(template);
-                    stage.attachments.push((template, row, environment));
+                let Some(state) = self.templates.get(template) else { return };
+                let attachments = state.attachments.as_ref();
+                let Some(attached) = attachments.and_then(|attachments| attachments.get(row, environment)) else {
+                    return;
+                };
+                let stage = progress.at(state.key.rank);
+                stage.attachments.push((template, row, environment));
+                if changed.is_none_or(|result| attached.has_read(result.0)) {
+                    stage.renewals.push((template, row, environment));
                 }
             }
             Dependent::Output { consumer, row } => {
@@ -225,7 +238,7 @@ impl Circuit {
         templates.dedup();
         templates.retain(|number| self.templates.get(*number).is_some_and(|state| state.key.rank == rank));
         self.route(&templates, progress, executor, &mut marks);
-        self.mark_attachments(&stage, &mut marks);
+        self.mark_attachments(&mut stage, &mut marks);
         stage.roots.sort_unstable();
         stage.roots.dedup();
         for root in &stage.roots {
@@ -368,11 +381,12 @@ impl Circuit {
         match transition {
             // Only other content is new than what the template looks at.
             Transition::Stay(standing) if candidate.former.is_some_and(Former::has_new_content) => {
-                state.stay(&standing, |result| marks.mark(result, table, row, 0));
+                state.stay(&standing, &mut self.work, |result| marks.mark(result, table, row, 0));
             }
             Transition::Stay(_) => {}
             Transition::Move { before, after } => {
-                state.transfer(&before, &after, row, |result, row, weight| marks.mark(result, table, row, weight));
+                let mark = |result, row, weight| marks.mark(result, table, row, weight);
+                state.transfer(&before, &after, row, &mut self.work, mark);
             }
         }
     }
@@ -412,25 +426,19 @@ impl Circuit {
         candidates
     }
 
-    /// Marks the rows under which something has changed, in all results that show them.
-    fn mark_attachments(&mut self, stage: &Stage, marks: &mut Marks) {
+    /// Marks the rows under which something has changed, in all results that show them. O(results that show them).
+    fn mark_attachments(&self, stage: &mut Stage, marks: &mut Marks) {
+        stage.attachments.sort_unstable();
+        stage.attachments.dedup();
         for (template, row, environment) in &stage.attachments {
             let Some(state) = self.templates.get(*template) else { continue };
-            let table = state.key.relation;
-            let Some(view) = self.store.get(table).and_then(|relation| relation.view(*row)) else { continue };
-            let with = Evaluation { library: &*self.library, sets: &self.sets };
-            let columns = state.columns(view, with.library);
-            let moment = crate::dependent::live_set::Moment::Now;
-            let standing = state.standing(*row, view, columns, moment, with, &mut self.work);
-            state.stay(&standing, |result| {
-                let is_concerned = self
-                    .results
-                    .get(result)
-                    .and_then(|state| self.templates.get(state.template)?.bindings.get(state.binding));
-                if is_concerned.is_some_and(|binding| binding.environment == *environment) {
-                    marks.mark(result, table, *row, 0);
-                }
-            });
+            let attachments = state.attachments.as_ref();
+            let Some(attached) = attachments.and_then(|attachments| attachments.get(*row, *environment)) else {
+                continue;
+            };
+            let mut readers = Vec::with_capacity(attached.readers.len());
+            attached.readers.append_to(&mut readers);
+            readers.into_iter().for_each(|result| marks.mark(result, state.key.relation, *row, 0));
         }
     }
 

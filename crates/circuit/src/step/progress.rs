@@ -37,8 +37,10 @@ pub(crate) struct Stage {
     pub(crate) roots: Vec<u32>,
     /// Consumers and rows whose outputs have to be computed again.
     pub(crate) consumers: Vec<(u32, u32)>,
-    /// Subqueries under rows to compute again: template, row, environment.
+    /// Rows under which something has changed: template, row, environment.
     pub(crate) attachments: Vec<(u32, u32, u32)>,
+    /// Those of them whose subqueries have to be computed again.
+    pub(crate) renewals: Vec<(u32, u32, u32)>,
 }
 
 impl Progress {

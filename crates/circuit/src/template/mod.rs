@@ -291,12 +291,12 @@ impl TemplateState {
     }
 
     /// Calls `mark` for each result that shows a row which did not move.
-    pub(crate) fn stay(&self, standing: &Standing, mut mark: impl FnMut(u32)) {
+    pub(crate) fn stay(&self, standing: &Standing, work: &mut Work, mut mark: impl FnMut(u32)) {
         for binding in standing.members.iter().filter_map(|number| self.bindings.get(*number)) {
             match (&binding.members, &standing.position) {
                 (BindingResult::All(result), _) => mark(*result),
                 (BindingResult::Windows(partition), Some(position)) => {
-                    partition.results_at(position, &self.wiring.order).for_each(&mut mark);
+                    partition.results_at(position, &self.wiring.order, work, &mut mark);
                 }
                 (BindingResult::Windows(_), None) => {}
             }
@@ -310,6 +310,7 @@ impl TemplateState {
         before: &Standing,
         after: &Standing,
         number: u32,
+        work: &mut Work,
         mut mark: impl FnMut(u32, u32, i32),
     ) {
         for (standing, weight) in [(before, -1), (after, 1)] {
@@ -322,9 +323,9 @@ impl TemplateState {
                     (BindingResult::Windows(partition), Some(position)) => {
                         let mut moves = |result, row, enters| mark(result, row, if enters { 1 } else { -1 });
                         if weight > 0 {
-                            partition.insert(position.clone(), &self.wiring.order, &mut moves);
+                            partition.insert(position.clone(), &self.wiring.order, work, &mut moves);
                         } else {
-                            partition.remove(position, &self.wiring.order, &mut moves);
+                            partition.remove(position, &self.wiring.order, work, &mut moves);
                         }
                     }
                     (BindingResult::Windows(_), None) => {}
