@@ -63,8 +63,12 @@ impl<L, H, T> Default for Node<L, H, T> {
 }
 
 impl<L: Ord + Clone, H: Ord + Clone, T> PrioritySearchTree<L, H, T> {
+    pub(crate) fn len(&self) -> usize {
+        self.root.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.root.len() == 0
+        self.len() == 0
     }
 
     /// The value under these keys. O(log n).

@@ -10,6 +10,7 @@ use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
 use crate::expr::library::Library;
+use crate::template::keys::Keys;
 use crate::value::{RoutingHash, Value, identity, routing_hash};
 
 type ByHash<T> = HashMap<u64, T, foldhash::fast::FixedState>;
@@ -165,15 +166,21 @@ impl LiveSets {
         self.sets.get(set).into_iter().flat_map(|set| set.templates.iter().map(|(template, _)| *template))
     }
 
-    /// Appends the sets that contain a value now or did before the step, and perhaps some others. False if that may be
-    /// all.
-    pub(crate) fn containing(&self, value: &Value, out: &mut Vec<u32>) -> bool {
-        let RoutingHash::Key(hash) = routing_hash(value) else { return false };
-        self.wild.append_to(out);
-        if let Some(sets) = self.containing.get(&hash) {
-            sets.append_to(out);
+    /// The keys of the sets that contain a value now or did before the step, and perhaps of some others. O(answer).
+    pub(crate) fn containing(&self, value: &Value) -> Keys {
+        let RoutingHash::Key(hash) = routing_hash(value) else { return Keys::Wild };
+        let mut sets: SmallVec<[u32; 8]> = SmallVec::new();
+        self.wild.append_to(&mut sets);
+        if let Some(containing) = self.containing.get(&hash) {
+            containing.append_to(&mut sets);
         }
-        true
+        Keys::of_sets(sets.into_iter())
+    }
+
+    /// How many keys [`LiveSets::containing`] answers. O(1).
+    pub(crate) fn count_containing(&self, value: &Value) -> usize {
+        let RoutingHash::Key(hash) = routing_hash(value) else { return 0 };
+        self.wild.len() + self.containing.get(&hash).map_or(0, IdSet::len)
     }
 }
 
@@ -206,6 +213,11 @@ impl LiveSet {
             RoutingHash::Wild => self.members.values().flatten().any(is_present),
         };
         among_hashed || self.wild.iter().any(is_present)
+    }
+
+    /// How many hashes there are to try for the values. O(1).
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// All values, each once.

@@ -310,7 +310,7 @@ impl Circuit {
             }
             let Some(relation) = self.store.get_mut(table) else { continue };
             for (row, before, after) in moves {
-                relation.arrangements.rearrange(row, &before, after);
+                relation.arrangements.rearrange(row, &before, &after);
             }
         }
     }
@@ -456,7 +456,7 @@ impl Circuit {
         let Some(table) = self.store.get(relation) else { return };
         let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
         if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &Default::default(), places.unwrap_or_default());
+            table.arrangements.rearrange(row, &Default::default(), &places.unwrap_or_default());
         }
     }
 
@@ -465,7 +465,7 @@ impl Circuit {
         let Some(table) = self.store.get(relation) else { return };
         let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
         if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &places.unwrap_or_default(), Default::default());
+            table.arrangements.rearrange(row, &places.unwrap_or_default(), &Default::default());
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod binding_index;
 pub(crate) mod column;
+pub(crate) mod keys;
 pub(crate) mod partition;
 pub(crate) mod route;
 
@@ -28,8 +29,9 @@ use crate::registration::hold::Hold;
 use crate::store::table::{RowView, Table, TableId};
 use crate::template::binding_index::{BindingIndex, BindingPlace};
 use crate::template::column::Column;
+use crate::template::keys::{Keys, Prefix};
 use crate::template::partition::{Partition, Position};
-use crate::template::route::{Access, Keys, Membership, Routing};
+use crate::template::route::{Membership, Routing};
 use crate::value::{Value, identity};
 use crate::work::Work;
 
@@ -176,15 +178,15 @@ impl TemplateState {
 
     fn file(&mut self, number: u32) {
         let Some(binding) = self.bindings.get(number) else { return };
-        let keys = self.keys_of(&binding.slots);
+        let places = self.places_of(&binding.slots);
         let slots_hash = hash(&binding.slots);
         let bindings = &self.bindings;
         let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
         self.by_slots.insert_unique(slots_hash, number, rehash);
-        match keys {
-            Some(keys) => {
-                for (index, key) in self.indexes.iter_mut().zip(keys) {
-                    index.insert(key, number);
+        match places {
+            Some(places) => {
+                for (index, place) in self.indexes.iter_mut().zip(places) {
+                    index.insert(place, number);
                 }
             }
             None => self.unindexed.insert(number),
@@ -193,17 +195,17 @@ impl TemplateState {
 
     fn unfile(&mut self, number: u32) {
         let Some(binding) = self.bindings.get(number) else { return };
-        let keys = self.keys_of(&binding.slots);
+        let places = self.places_of(&binding.slots);
         if let Ok(entry) = self.by_slots.find_entry(hash(&binding.slots), |other| *other == number) {
             entry.remove();
             let bindings = &self.bindings;
             let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
             shrink_table(&mut self.by_slots, rehash);
         }
-        match keys {
-            Some(keys) => {
-                for (index, key) in self.indexes.iter_mut().zip(keys) {
-                    index.remove(key, number);
+        match places {
+            Some(places) => {
+                for (index, place) in self.indexes.iter_mut().zip(places) {
+                    index.remove(place, number);
                 }
             }
             None => self.unindexed.remove(number),
@@ -343,12 +345,13 @@ impl TemplateState {
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Vec<(u32, Columns)> {
+        let candidates = self.candidate_rows(table, slots, with.sets, work);
         let mut check = |number: u32, view: RowView<'_>| {
             work.rows_examined += 1;
             let columns = self.columns(view, with.library)?;
             self.holds(&columns, slots, Moment::Now, with).then_some((number, columns))
         };
-        match self.candidate_rows(table, slots, with.sets) {
+        match candidates {
             Some(candidates) => candidates.into_iter().filter_map(|row| check(row, table.view(row)?)).collect(),
             None => table.views().filter_map(|(row, view)| check(row, view)).collect(),
         }
@@ -368,32 +371,22 @@ impl TemplateState {
         Partition::of(rows.into_iter().filter_map(place).collect(), &self.wiring.order)
     }
 
-    /// The rows among which those of a binding are, ascending; `None` if that may be all of the table.
-    fn candidate_rows(&self, table: &Table, slots: &Slots, sets: &LiveSets) -> Option<Vec<u32>> {
+    /// The rows among which those of a binding are, ascending; `None` if that may be all of the table. O(keys of the
+    /// binding + answer).
+    fn candidate_rows(&self, table: &Table, slots: &Slots, sets: &LiveSets, work: &mut Work) -> Option<Vec<u32>> {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
             return None;
         };
+        if slots.0.len() < self.wiring.slots {
+            return Some(Vec::new());
+        }
         let mut rows = Vec::new();
         for (access, arrangement) in accesses.iter().zip(&self.wiring.arrangements) {
-            match access {
-                Access::Hash { binding, .. } => {
-                    let Keys::These(keys) = binding.of_slots(&slots.0) else {
-                        return None;
-                    };
-                    table.arrangements.with_hashes(*arrangement, &keys, &mut rows);
-                }
-                Access::Order { slot, operator, .. } => {
-                    let value = slots.0.get(usize::from(*slot))?;
-                    table.arrangements.in_order(*arrangement, *operator, value, &mut rows);
-                }
-                Access::Set { slot, .. } => {
-                    let set = sets.get(set_of(slots, *slot)?)?;
-                    if set.is_wild() {
-                        return None;
-                    }
-                    set.values().for_each(|value| rows_with_value(table, *arrangement, value, &mut rows));
-                }
-            }
+            let bounds = access.between.map(|between| between.bounds(slots));
+            let count = |key, most| table.arrangements.count(*arrangement, key, bounds, most);
+            let Keys::These(keys) = access.sought_rows(slots, sets, count) else { return None };
+            work.indexes_probed += keys.len() as u64;
+            table.arrangements.find(*arrangement, &keys, bounds, &mut rows);
         }
         rows.sort_unstable();
         rows.dedup();
@@ -418,8 +411,11 @@ impl TemplateState {
         };
         self.unindexed.append_to(out);
         for (access, index) in accesses.iter().zip(&self.indexes) {
-            work.indexes_probed += 1;
-            if !index.probe(access, columns, sets, out) {
+            let append = |ids: &IdSet| {
+                ids.append_to(out);
+                true
+            };
+            if !index.visit(access, columns, sets, work, append) {
                 out.clear();
                 out.extend(self.bindings.iter().map(|(number, _)| number));
                 return;
@@ -431,11 +427,14 @@ impl TemplateState {
         }
     }
 
-    /// The binding's keys in every index; `None` if one of them can't hold it.
-    fn keys_of(&self, slots: &Slots) -> Option<Vec<BindingPlace>> {
+    /// Where the binding stands in every index; `None` if one of them can't hold it.
+    fn places_of(&self, slots: &Slots) -> Option<SmallVec<[BindingPlace; 1]>> {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
-            return Some(Vec::new());
+            return Some(SmallVec::new());
         };
+        if slots.0.len() < self.wiring.slots {
+            return Some(accesses.iter().map(|_| BindingPlace::nowhere()).collect());
+        }
         accesses.iter().map(|access| BindingPlace::of(access, slots)).collect()
     }
 }
@@ -450,8 +449,10 @@ pub(crate) fn set_of(slots: &Slots, slot: u16) -> Option<u32> {
 
 /// Appends the rows that an arrangement by one column files under a value, and perhaps some others.
 pub(crate) fn rows_with_value(table: &Table, arrangement: u32, value: &Value, out: &mut Vec<u32>) {
-    if let Keys::These(keys) = Keys::of_value(value) {
-        table.arrangements.with_hashes(arrangement, &keys, out);
+    if let Some(prefix) = Prefix::of(std::iter::once(value))
+        && let Keys::These(keys) = prefix.sought(None)
+    {
+        table.arrangements.find(arrangement, &keys, None, out);
     }
 }
 
