@@ -62,6 +62,15 @@ impl IdSet {
         }
     }
 
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        match self {
+            IdSet::Empty => false,
+            IdSet::One(only) => *only == id,
+            IdSet::Few(ids) => ids.contains(&id),
+            IdSet::Many(ids) => ids.contains(&id),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, IdSet::Empty)
     }
@@ -111,6 +120,7 @@ mod tests {
             ours.append_to(&mut members);
             members.sort_unstable();
             assert!(members.iter().eq(&model));
+            assert!((0..41).all(|id| ours.contains(id) == model.contains(&id)));
             assert_eq!((ours.len(), ours.is_empty()), (model.len(), model.is_empty()));
         }
         assert!(ours.is_empty());

@@ -1,5 +1,7 @@
 //! Results: the rows of a binding, or a window on them, shared by all who ask for the same.
 
+use smallvec::SmallVec;
+
 use crate::circuit::{Circuit, ResultState};
 use crate::collection::shrink::Shrink;
 use crate::plan::{Slots, Window};
@@ -49,13 +51,6 @@ impl Circuit {
     }
 
     pub(crate) fn add_binding(&mut self, template: u32, slots: Slots, holds: Vec<Hold>) -> u32 {
-        for hold in &holds {
-            if let Hold::Set(set) = hold
-                && let Some(set) = self.sets.get_mut(*set)
-            {
-                set.enter(template);
-            }
-        }
         let with = Evaluation { library: &*self.library, sets: &self.sets };
         let Some(state) = self.templates.get_mut(template) else { return u32::MAX };
         let environment = state.attachments.as_mut().map_or(0, |attachments| attachments.enter(&slots));
@@ -66,7 +61,14 @@ impl Circuit {
             }
             false => BindingResult::All(u32::MAX),
         };
-        state.insert(Binding { slots, members, holds: holds.into(), environment })
+        let sets: SmallVec<[u32; 2]> = holds.iter().filter_map(Hold::set).collect();
+        let binding = state.insert(Binding { slots, members, holds: holds.into(), environment });
+        for set in sets {
+            if let Some(set) = self.sets.get_mut(set) {
+                set.enter(template, binding);
+            }
+        }
+        binding
     }
 
     /// The result of all rows of a new binding.
@@ -145,19 +147,17 @@ impl Circuit {
     /// Removes a binding whose results are gone, and the template with its last binding.
     pub(crate) fn release_binding(&mut self, template: u32, binding: u32) {
         let Some(state) = self.templates.get_mut(template) else { return };
-        let Some(binding) = state.remove(binding) else { return };
+        let Some(gone) = state.remove(binding) else { return };
         if let Some(attachments) = &mut state.attachments {
-            attachments.leave(binding.environment);
+            attachments.leave(gone.environment);
         }
         let is_unused = state.bindings.len() == 0;
-        for hold in binding.holds {
-            if let Hold::Set(set) = hold
-                && let Some(set) = self.sets.get_mut(set)
-            {
-                set.leave(template);
+        for set in gone.holds.iter().filter_map(Hold::set) {
+            if let Some(set) = self.sets.get_mut(set) {
+                set.leave(template, binding);
             }
-            self.release_hold(hold);
         }
+        gone.holds.into_iter().for_each(|hold| self.release_hold(hold));
         if is_unused {
             self.drop_template(template);
         }

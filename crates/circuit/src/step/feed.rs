@@ -11,7 +11,7 @@ use crate::step::consumer::{Consumer, Target, Told};
 use crate::step::delta::Touched;
 use crate::step::progress::Progress;
 use crate::store::table::RowView;
-use crate::value::Value;
+use crate::value::{Value, identity};
 use crate::value::digest::ResultId;
 
 impl Circuit {
@@ -87,6 +87,11 @@ impl Circuit {
         match target {
             Target::Watch => {}
             Target::Set(set) => {
+                if let (Some(old), Some(new)) = (&old, &new)
+                    && identity::are_identical(&old.value, &new.value)
+                {
+                    return;
+                }
                 for (input, weight) in [(old, -1), (new, 1)] {
                     if let Some(input) = input {
                         self.sets.add(set, &input.value, weight);
@@ -98,7 +103,7 @@ impl Circuit {
                 let templates: Vec<u32> = self.sets.templates_of(set).collect();
                 for template in templates {
                     if let Some(state) = self.templates.get(template) {
-                        progress.at(state.key.rank).templates.push(template);
+                        progress.at(state.key.rank).sets.push((template, set));
                     }
                 }
             }

@@ -15,7 +15,10 @@ pub(crate) mod progress;
 
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use crate::circuit::Circuit;
+use crate::collection::id_set::IdSet;
 use crate::dependent::dependencies::{Dependent, Read};
 use crate::ingest::batch::coalesce;
 use crate::step::changes::{Content, Former};
@@ -23,7 +26,7 @@ use crate::step::delta::{Marks, ResultDelta};
 use crate::step::executor::{Executor, Serial};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::{Change, TableId};
-use crate::template::{Transition, rows_with_value};
+use crate::template::{RowTransition, Transition};
 use crate::value::digest::ResultId;
 use crate::value::{RecordId, Value, identity};
 use crate::work::Work;
@@ -58,9 +61,18 @@ pub struct Statistics {
 /// A row that a template has to look at.
 struct Candidate<'a> {
     row: u32,
-    former: Option<&'a Former>,
-    /// A live set has changed that the row may be in.
-    is_forced: bool,
+    cause: Cause<'a>,
+}
+
+/// Why a template has to look at a row.
+enum Cause<'a> {
+    Changed {
+        former: &'a Former,
+        /// Live sets have changed too, in which the row may be, or may have been.
+        is_forced: bool,
+    },
+    /// The row is as before, and is concerned by changes of these live sets.
+    Turned(SmallVec<[u32; 1]>),
 }
 
 /// The fewest candidates that are worth a job of their own.
@@ -230,14 +242,16 @@ impl Circuit {
         self.compute_virtuals(rank, &stage, progress);
         self.rearrange(rank, progress);
         let mut marks = Marks::default();
-        let mut templates = std::mem::take(&mut stage.templates);
+        stage.sets.sort_unstable();
+        stage.sets.dedup();
+        let mut templates: Vec<u32> = stage.sets.iter().map(|(template, _)| *template).collect();
         for table in progress.changes.tables() {
             templates.extend(self.store.get(table).into_iter().flat_map(|table| &table.templates));
         }
         templates.sort_unstable();
         templates.dedup();
         templates.retain(|number| self.templates.get(*number).is_some_and(|state| state.key.rank == rank));
-        self.route(&templates, progress, executor, &mut marks);
+        self.route(&templates, &stage, progress, executor, &mut marks);
         self.mark_attachments(&mut stage, &mut marks);
         stage.roots.sort_unstable();
         stage.roots.dedup();
@@ -316,23 +330,29 @@ impl Circuit {
     }
 
     /// Looks at every changed row of the templates' relations as it was and as it is, and marks what that means.
-    fn route(&mut self, templates: &[u32], progress: &Progress, executor: &dyn Executor, marks: &mut Marks) {
+    fn route(
+        &mut self,
+        templates: &[u32],
+        stage: &Stage,
+        progress: &Progress,
+        executor: &dyn Executor,
+        marks: &mut Marks,
+    ) {
         for number in templates {
-            let candidates = self.candidates(*number, progress);
+            let mut work = Work::default();
+            let candidates = self.candidates(*number, stage, progress, &mut work);
             if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
-                let (transitions, work) = self.look_in_parallel(*number, &candidates, executor);
-                self.work += work;
+                let transitions = self.look_in_parallel(*number, &candidates, executor, &mut work);
                 for (candidate, transition) in candidates.iter().zip(transitions) {
-                    self.carry_out(*number, candidate, transition, marks);
+                    self.carry_out(*number, candidate.row, transition, marks);
                 }
-                continue;
+            } else {
+                for candidate in &candidates {
+                    let transition = self.look(*number, candidate, &mut work);
+                    self.carry_out(*number, candidate.row, transition, marks);
+                }
             }
-            for candidate in &candidates {
-                let mut work = Work::default();
-                let transition = self.look(*number, candidate, &mut work);
-                self.work += work;
-                self.carry_out(*number, candidate, transition, marks);
-            }
+            self.work += work;
         }
     }
 
@@ -340,12 +360,25 @@ impl Circuit {
     fn look(&self, template: u32, candidate: &Candidate<'_>, work: &mut Work) -> Transition {
         let Some(state) = self.templates.get(template) else { return Transition::nothing() };
         let Some(relation) = self.store.get(state.key.relation) else { return Transition::nothing() };
-        let after = relation.view(candidate.row);
-        let before = match candidate.former {
-            Some(former) => former.view(&self.store, state.key.relation),
-            None => after,
-        };
-        state.transition(candidate.row, before, after, candidate.is_forced, self.evaluation(), work)
+        let now = relation.view(candidate.row);
+        match &candidate.cause {
+            Cause::Changed { former, is_forced } => {
+                let before = former.view(&self.store, state.key.relation);
+                let change = RowTransition {
+                    before,
+                    after: now,
+                    has_new_content: former.has_new_content(),
+                    is_forced: *is_forced,
+                };
+                state.transition(candidate.row, change, self.evaluation(), work)
+            }
+            Cause::Turned(sets) => {
+                let Some(view) = now else { return Transition::nothing() };
+                let bindings = sets.iter().filter_map(|set| self.sets.bindings_of(*set, template));
+                let bindings: SmallVec<[&IdSet; 1]> = bindings.collect();
+                state.turn(candidate.row, view, &bindings, self.evaluation(), work)
+            }
+        }
     }
 
     /// Looks at all candidates, on all threads. The answers are in the order of the candidates.
@@ -354,7 +387,8 @@ impl Circuit {
         template: u32,
         candidates: &[Candidate<'_>],
         executor: &dyn Executor,
-    ) -> (Vec<Transition>, Work) {
+        work: &mut Work,
+    ) -> Vec<Transition> {
         let jobs = (candidates.len() / PARALLEL).min(executor.threads() * 4).max(1);
         let chunk = candidates.len().div_ceil(jobs);
         let answers: Vec<OnceLock<(Vec<Transition>, Work)>> = (0..jobs).map(|_| OnceLock::new()).collect();
@@ -365,25 +399,22 @@ impl Circuit {
             // Each job runs once, so its place is free.
             let _ = answers[job].set((looked, work));
         });
-        let mut work = Work::default();
         let mut transitions = Vec::with_capacity(candidates.len());
         for (mut looked, own) in answers.into_iter().filter_map(OnceLock::into_inner) {
             transitions.append(&mut looked);
-            work += own;
+            *work += own;
         }
-        (transitions, work)
+        transitions
     }
 
-    /// Moves a candidate in the results of a template, and marks where it moved.
-    fn carry_out(&mut self, template: u32, candidate: &Candidate<'_>, transition: Transition, marks: &mut Marks) {
+    /// Moves a row in the results of a template, and marks where it moved.
+    fn carry_out(&mut self, template: u32, row: u32, transition: Transition, marks: &mut Marks) {
         let Some(state) = self.templates.get_mut(template) else { return };
-        let (table, row) = (state.key.relation, candidate.row);
+        let table = state.key.relation;
         match transition {
-            // Only other content is new than what the template looks at.
-            Transition::Stay(standing) if candidate.former.is_some_and(Former::has_new_content) => {
+            Transition::Stay(standing) => {
                 state.stay(&standing, &mut self.work, |result| marks.mark(result, table, row, 0));
             }
-            Transition::Stay(_) => {}
             Transition::Move { before, after } => {
                 let mark = |result, row, weight| marks.mark(result, table, row, weight);
                 state.transfer(&before, &after, row, &mut self.work, mark);
@@ -391,38 +422,40 @@ impl Circuit {
         }
     }
 
-    /// The rows that a template has to look at: changed ones, and those that a changed live set may concern.
-    fn candidates<'a>(&self, template: u32, progress: &'a Progress) -> Vec<Candidate<'a>> {
+    /// The rows that a template has to look at: changed ones, and those that a changed live set may concern. O(rows · log
+    /// rows).
+    fn candidates<'a>(
+        &self,
+        template: u32,
+        stage: &Stage,
+        progress: &'a Progress,
+        work: &mut Work,
+    ) -> Vec<Candidate<'a>> {
         let Some(state) = self.templates.get(template) else { return Vec::new() };
+        let first = stage.sets.partition_point(|(other, _)| *other < template);
+        let sets = stage.sets[first..].iter().take_while(|(other, _)| *other == template).map(|(_, set)| *set);
+        // What a changed row was may be concerned too, so it is compared in full.
+        let is_forced = sets.clone().next().is_some();
         let changes = progress.changes.of(state.key.relation);
-        let mut candidates: Vec<Candidate<'a>> = changes
-            .into_iter()
-            .flat_map(|changes| changes.iter())
-            .map(|former| Candidate { row: former.number, former: Some(former), is_forced: false })
+        let changed = changes.into_iter().flat_map(|changes| changes.iter());
+        let mut candidates: Vec<Candidate<'a>> = changed
+            .map(|former| Candidate { row: former.number, cause: Cause::Changed { former, is_forced } })
             .collect();
-        if state.wiring.memberships.is_empty() {
-            return candidates;
-        }
-        let Some(table) = self.store.get(state.key.relation) else { return candidates };
-        let mut concerned = Vec::new();
-        for value in self.sets.changed_values_for(template) {
-            for (_, arrangement) in &state.wiring.memberships {
-                match self.sets.is_enumerable(value) {
-                    true => rows_with_value(table, *arrangement, value, &mut concerned),
-                    false => concerned.extend(table.rows().map(|(row, _)| row)),
-                }
-            }
+        let Some(table) = self.store.get(state.key.relation).filter(|_| is_forced) else { return candidates };
+        let mut concerned: Vec<(u32, u32)> = Vec::new();
+        for set in sets {
+            let Some(bindings) = self.sets.bindings_of(set, template) else { continue };
+            let mut rows = Vec::new();
+            state.rows_concerned(table, set, bindings, &self.sets, work, &mut rows);
+            concerned.extend(rows.into_iter().map(|row| (row, set)));
         }
         concerned.sort_unstable();
         concerned.dedup();
-        for candidate in &mut candidates {
-            // Its former value may be concerned too, so a changed row is always compared in full.
-            candidate.is_forced = true;
-            if let Ok(position) = concerned.binary_search(&candidate.row) {
-                concerned.remove(position);
-            }
+        let is_changed = |row: u32| changes.is_some_and(|changes| changes.get(row).is_some());
+        for of_row in concerned.chunk_by(|(a, _), (b, _)| a == b).filter(|of_row| !is_changed(of_row[0].0)) {
+            let sets = of_row.iter().map(|(_, set)| *set).collect();
+            candidates.push(Candidate { row: of_row[0].0, cause: Cause::Turned(sets) });
         }
-        candidates.extend(concerned.into_iter().map(|row| Candidate { row, former: None, is_forced: true }));
         candidates
     }
 

@@ -13,7 +13,7 @@ use crate::plan::Slots;
 use crate::template::Columns;
 use crate::template::keys::{Keys, Prefix};
 use crate::template::route::{Access, Edge, Member};
-use crate::template::set_of;
+use crate::template::membership::set_of;
 use crate::value::Value;
 use crate::work::Work;
 

@@ -78,7 +78,7 @@ impl Keys {
         let mut keys = SmallVec::new();
         for value in values {
             let RoutingHash::Key(hash) = routing_hash(value) else { return Keys::Wild };
-            keys.push(mix(0, hash));
+            keys.push(key_of_hash(hash));
         }
         Keys::of(keys)
     }
@@ -86,6 +86,10 @@ impl Keys {
     /// The keys of live sets.
     pub(crate) fn of_sets(sets: impl Iterator<Item = u32>) -> Keys {
         Keys::of(sets.map(u64::from).collect())
+    }
+
+    pub(crate) fn one(key: u64) -> Keys {
+        Keys::These(SmallVec::from_slice(&[key]))
     }
 
     fn of(mut keys: SmallVec<[u64; 2]>) -> Keys {
@@ -142,6 +146,11 @@ impl Prefix {
             (Some(prefix), Some(Keys::Wild)) => Keys::of(SmallVec::from_slice(&[mix(prefix, ALL)])),
         }
     }
+}
+
+/// The key of a value with this hash, as [`Part::Whole`] has it.
+pub(crate) fn key_of_hash(hash: u64) -> u64 {
+    mix(0, hash)
 }
 
 fn mix(combined: u64, hash: u64) -> u64 {

@@ -7,6 +7,7 @@
 pub(crate) mod binding_index;
 pub(crate) mod column;
 pub(crate) mod keys;
+pub(crate) mod membership;
 pub(crate) mod partition;
 pub(crate) mod route;
 
@@ -29,7 +30,8 @@ use crate::registration::hold::Hold;
 use crate::store::table::{RowView, Table, TableId};
 use crate::template::binding_index::{BindingIndex, BindingPlace};
 use crate::template::column::Column;
-use crate::template::keys::{Keys, Prefix};
+use crate::template::keys::Keys;
+use crate::template::membership::set_of;
 use crate::template::partition::{Partition, Position};
 use crate::template::route::{Membership, Routing};
 use crate::value::{Value, identity};
@@ -47,6 +49,17 @@ pub(crate) struct Standing {
     members: Members,
     /// The place in the order, where the order matters and the row belongs to any binding.
     position: Option<Position>,
+}
+
+/// The change of a row that a template looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowTransition<'a> {
+    pub(crate) before: Option<RowView<'a>>,
+    pub(crate) after: Option<RowView<'a>>,
+    /// Whether the content, and not only what depends on other rows, has changed.
+    pub(crate) has_new_content: bool,
+    /// More than the row may have changed: live sets have.
+    pub(crate) is_forced: bool,
 }
 
 /// What a change of a row means to a template.
@@ -265,23 +278,26 @@ impl TemplateState {
         Standing { members, position }
     }
 
-    /// What the change of a row means. `is_forced` says that more than the row may have changed: a live set has.
+    /// What the change of a row means. O(candidates of the row as it was and as it is).
     pub(crate) fn transition(
         &self,
         number: u32,
-        before: Option<RowView<'_>>,
-        after: Option<RowView<'_>>,
-        is_forced: bool,
+        change: RowTransition<'_>,
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Transition {
+        let RowTransition { before, after, has_new_content, is_forced } = change;
         let columns_before = before.and_then(|view| self.columns(view, with.library));
         let columns_after = after.and_then(|view| self.columns(view, with.library));
         work.rows_examined += u64::from(before.is_some()) + u64::from(after.is_some());
         if let (false, Some(view), Some(was), Some(is)) = (is_forced, before, &columns_before, &columns_after)
             && identity::are_identical_lists(was, is)
         {
-            return Transition::Stay(self.standing(number, view, columns_before, Moment::Before, with, work));
+            return match has_new_content {
+                true => Transition::Stay(self.standing(number, view, columns_before, Moment::Before, with, work)),
+                // What is new is nothing that this template looks at.
+                false => Transition::nothing(),
+            };
         }
         let mut standing = |view: Option<RowView<'_>>, columns, moment| match view {
             Some(view) => self.standing(number, view, columns, moment, with, work),
@@ -436,23 +452,6 @@ impl TemplateState {
             return Some(accesses.iter().map(|_| BindingPlace::nowhere()).collect());
         }
         accesses.iter().map(|access| BindingPlace::of(access, slots)).collect()
-    }
-}
-
-/// The live set in a slot.
-pub(crate) fn set_of(slots: &Slots, slot: u16) -> Option<u32> {
-    match slots.0.get(usize::from(slot)) {
-        Some(Value::Int(set)) => u32::try_from(*set).ok(),
-        _ => None,
-    }
-}
-
-/// Appends the rows that an arrangement by one column files under a value, and perhaps some others.
-pub(crate) fn rows_with_value(table: &Table, arrangement: u32, value: &Value, out: &mut Vec<u32>) {
-    if let Some(prefix) = Prefix::of(std::iter::once(value))
-        && let Keys::These(keys) = prefix.sought(None)
-    {
-        table.arrangements.find(arrangement, &keys, None, out);
     }
 }
 

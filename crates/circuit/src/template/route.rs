@@ -12,7 +12,7 @@ use crate::expr::{Expr, Operator};
 use crate::plan::Slots;
 use crate::store::arrangement::Bounds;
 use crate::template::keys::{Keys, Part, Prefix};
-use crate::template::set_of;
+use crate::template::membership::set_of;
 use crate::value::Value;
 
 /// How the rows and the bindings of a template find each other.
@@ -111,6 +111,14 @@ impl Access {
             }),
         };
         prefix.sought(further)
+    }
+}
+
+impl Access {
+    /// The keys under which the rows of a binding are that have a further key.
+    pub(crate) fn sought_rows_with(&self, further: u64, slots: &Slots) -> Keys {
+        let equal = self.equal.iter().map(|(_, slot)| value_of(slots, *slot));
+        Prefix::of(equal).map_or(Keys::Wild, |prefix| prefix.sought(Some(Keys::one(further))))
     }
 }
 
