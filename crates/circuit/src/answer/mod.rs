@@ -7,7 +7,7 @@ pub(crate) mod watch;
 use std::sync::Arc;
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::expr::{Failure, Scope};
 use crate::output::Output;
 use crate::step::delta::{Nested, RowChange};

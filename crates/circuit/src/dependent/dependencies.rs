@@ -5,27 +5,17 @@
 //! one, or of a result answers the owners that have to be computed again, and no others: the join on the link, seen
 //! from its other side.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
+use smallvec::SmallVec;
 
 use crate::collection::id_set::IdSet;
 use crate::collection::shrink::{Shrink, shrink_table};
 use crate::collection::slab::Slab;
+use crate::dependent::read::{Aspect, Read, hash_record};
 use crate::store::table::TableId;
-use crate::value::RecordId;
-
-const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0x11_4b);
-
-/// Something that was read.
-#[derive(Clone, Debug)]
-pub(crate) enum Read {
-    /// The content of a record, or that there is no such record.
-    Record(Arc<RecordId>),
-    /// The edges at a record.
-    Edges(Arc<RecordId>),
-}
+use crate::value::{Object, RecordId};
 
 /// What has to be computed again when something that it read changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +34,16 @@ pub(crate) enum Dependent {
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
     owners: Slab<Owner>,
-    by_read: HashTable<(Read, IdSet)>,
+    records: HashTable<Readers>,
     by_result: HashMap<u32, IdSet, foldhash::fast::FixedState>,
+}
+
+/// The owners that have read something of a record.
+#[derive(Debug)]
+struct Readers {
+    record: Arc<RecordId>,
+    /// By what they have read, ascending.
+    owners: SmallVec<[(Aspect, IdSet); 1]>,
 }
 
 #[derive(Debug)]
@@ -89,26 +87,24 @@ impl Dependencies {
         }
     }
 
-    /// Replaces what an owner reads. O(reads).
-    fn set(&mut self, number: u32, reads: Vec<Read>, mut results: Vec<u32>) {
+    /// Replaces what an owner reads. O(reads · log reads).
+    fn set(&mut self, number: u32, mut reads: Vec<Read>, mut results: Vec<u32>) {
         self.detach(number);
-        let mut distinct: Vec<Read> = Vec::with_capacity(reads.len());
-        for read in reads {
-            if !distinct.iter().any(|known| known.is_same(&read)) {
-                distinct.push(read);
-            }
-        }
+        reads.sort_by_cached_key(|read| (hash_record(&read.record), read.aspect));
+        reads.dedup_by(|a, b| a.is_same(b));
         results.sort_unstable();
         results.dedup();
-        for read in &distinct {
-            let entry = self.by_read.entry(read.hash(), |(known, _)| known.is_same(read), |(known, _)| known.hash());
-            entry.or_insert_with(|| (read.clone(), IdSet::default())).get_mut().1.insert(number);
+        for Read { record, aspect } in &reads {
+            let is_same = |known: &Readers| known.record.is_same_record(record);
+            let entry = self.records.entry(hash_record(record), is_same, Readers::hash);
+            let readers = entry.or_insert_with(|| Readers { record: record.clone(), owners: SmallVec::new() });
+            readers.into_mut().insert(*aspect, number);
         }
         for result in &results {
             self.by_result.entry(*result).or_default().insert(number);
         }
         if let Some(owner) = self.owners.get_mut(number) {
-            owner.reads = distinct.into();
+            owner.reads = reads.into();
             owner.results = results.into();
         }
     }
@@ -119,24 +115,42 @@ impl Dependencies {
         self.owners.remove(number);
     }
 
-    /// Calls `visit` with everyone who read this. O(answer).
+    /// Calls `visit` with everyone who read something of a record that has changed. O(answer), and O(fields) if anyone has
+    /// read anything of the record.
+    pub(crate) fn readers_of_record(
+        &self,
+        record: &RecordId,
+        before: Option<&Object>,
+        after: Option<&Object>,
+        mut visit: impl FnMut(Dependent),
+    ) {
+        let Some(readers) = self.readers(record) else { return };
+        for aspect in Aspect::differences(before, after) {
+            self.visit(readers.of(aspect), &mut visit);
+        }
+    }
+
+    /// Calls `visit` with everyone who read this of a record. O(answer).
     pub(crate) fn readers_of(&self, read: &Read, visit: impl FnMut(Dependent)) {
-        if self.by_read.is_empty() {
-            return;
+        if let Some(readers) = self.readers(&read.record) {
+            self.visit(readers.of(read.aspect), visit);
         }
-        if let Some((_, owners)) = self.by_read.find(read.hash(), |(known, _)| known.is_same(read)) {
-            self.visit(owners, visit);
+    }
+
+    fn readers(&self, record: &RecordId) -> Option<&Readers> {
+        if self.records.is_empty() {
+            return None;
         }
+        self.records.find(hash_record(record), |known| known.record.is_same_record(record))
     }
 
     /// Calls `visit` with everyone who read this result. O(answer).
     pub(crate) fn readers_of_result(&self, result: u32, visit: impl FnMut(Dependent)) {
-        if let Some(owners) = self.by_result.get(&result) {
-            self.visit(owners, visit);
-        }
+        self.visit(self.by_result.get(&result), visit);
     }
 
-    fn visit(&self, owners: &IdSet, visit: impl FnMut(Dependent)) {
+    fn visit(&self, owners: Option<&IdSet>, visit: impl FnMut(Dependent)) {
+        let Some(owners) = owners else { return };
         let mut numbers = Vec::with_capacity(owners.len());
         owners.append_to(&mut numbers);
         numbers.sort_unstable();
@@ -147,12 +161,13 @@ impl Dependencies {
         let Some(owner) = self.owners.get_mut(number) else { return };
         let reads = std::mem::take(&mut owner.reads);
         let results = std::mem::take(&mut owner.results);
-        for read in &reads {
-            if let Ok(mut entry) = self.by_read.find_entry(read.hash(), |(known, _)| known.is_same(read)) {
-                entry.get_mut().1.remove(number);
-                if entry.get().1.is_empty() {
+        for Read { record, aspect } in &reads {
+            let is_same = |known: &Readers| known.record.is_same_record(record);
+            if let Ok(mut entry) = self.records.find_entry(hash_record(record), is_same) {
+                entry.get_mut().remove(*aspect, number);
+                if entry.get().owners.is_empty() {
                     entry.remove();
-                    shrink_table(&mut self.by_read, |(known, _)| known.hash());
+                    shrink_table(&mut self.records, Readers::hash);
                 }
             }
         }
@@ -168,22 +183,34 @@ impl Dependencies {
     }
 }
 
-impl Read {
-    fn is_same(&self, other: &Read) -> bool {
-        match (self, other) {
-            (Read::Record(a), Read::Record(b)) | (Read::Edges(a), Read::Edges(b)) => a.is_same_record(b),
-            _ => false,
+impl Readers {
+    fn hash(&self) -> u64 {
+        hash_record(&self.record)
+    }
+
+    fn of(&self, aspect: Aspect) -> Option<&IdSet> {
+        let position = self.position(aspect).ok()?;
+        Some(&self.owners[position].1)
+    }
+
+    fn insert(&mut self, aspect: Aspect, owner: u32) {
+        match self.position(aspect) {
+            Ok(position) => self.owners[position].1.insert(owner),
+            Err(position) => self.owners.insert(position, (aspect, IdSet::One(owner))),
         }
     }
 
-    fn hash(&self) -> u64 {
-        let mut hasher = HASHER.build_hasher();
-        let (tag, id) = match self {
-            Read::Record(id) => (0, id),
-            Read::Edges(id) => (1, id),
-        };
-        hasher.write_u8(tag);
-        id.hash_identity(&mut hasher);
-        hasher.finish()
+    fn remove(&mut self, aspect: Aspect, owner: u32) {
+        let Ok(position) = self.position(aspect) else { return };
+        let owners = &mut self.owners[position].1;
+        owners.remove(owner);
+        if owners.is_empty() {
+            self.owners.remove(position);
+            self.owners.shrink();
+        }
+    }
+
+    fn position(&self, aspect: Aspect) -> Result<usize, usize> {
+        self.owners.binary_search_by_key(&aspect, |(known, _)| *known)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::dependent::virtual_column::{Definition, VirtualColumn};
 use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
 use crate::expr::Failure;

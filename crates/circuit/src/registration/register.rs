@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::expr::{Expr, Failure, Scope};
 use crate::output::{Only, Output};
 use crate::plan::{OrderKey, Plan, Shape, Slot, Slots, Source};

@@ -55,7 +55,8 @@ impl Circuit {
         let number = self.templates.insert(TemplateState::new(key.clone(), wiring));
         self.by_template.insert(key, number);
         if let Some(relation) = self.store.get_mut(relation) {
-            relation.templates.push(number);
+            let position = relation.templates.partition_point(|other| *other < number);
+            relation.templates.insert(position, number);
         }
         number
     }
@@ -106,8 +107,10 @@ impl Circuit {
             for arrangement in state.wiring.arrangements.iter().chain(of_memberships) {
                 table.arrangements.release(*arrangement);
             }
-            table.templates.retain(|other| *other != number);
-            table.templates.shrink();
+            if let Ok(position) = table.templates.binary_search(&number) {
+                table.templates.remove(position);
+                table.templates.shrink();
+            }
         }
         for column in state.wiring.columns.iter().take(state.key.template.columns.len()) {
             if let Column::Virtual(column) = column {

@@ -106,6 +106,14 @@ impl Former {
         !matches!(self.content, Content::Same)
     }
 
+    /// The row before the step, if it was there and has other content now.
+    pub(crate) fn own_row(&self) -> Option<&Row> {
+        match &self.content {
+            Content::Was(row) => Some(row),
+            Content::Absent | Content::Same => None,
+        }
+    }
+
     /// The row as it was before the step.
     pub(crate) fn view<'a>(&'a self, store: &'a Store, table: TableId) -> Option<RowView<'a>> {
         let row = match &self.content {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
-use crate::dependent::dependencies::{Dependent, Read};
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::Read;
 use crate::derived::operator::Input;
 use crate::output::Output;
 use crate::step::consumer::{Consumer, Target, Told};

@@ -13,18 +13,20 @@ pub(crate) mod executor;
 pub(crate) mod feed;
 pub(crate) mod progress;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
 use crate::circuit::Circuit;
 use crate::collection::id_set::IdSet;
-use crate::dependent::dependencies::{Dependent, Read};
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::{Aspect, Read};
 use crate::ingest::batch::coalesce;
 use crate::step::changes::{Content, Former};
 use crate::step::delta::{Marks, ResultDelta};
 use crate::step::executor::{Executor, Serial};
 use crate::step::progress::{Progress, Stage};
+use crate::store::edges::Edge;
 use crate::store::table::{Change, TableId};
 use crate::template::{RowTransition, Transition};
 use crate::value::digest::ResultId;
@@ -162,27 +164,32 @@ impl Circuit {
         if let Some(saving) = &mut self.saving {
             saving.note(table_id, number, &id);
         }
-        self.wake_readers(&Read::Record(id), progress);
-        self.change_edges(table_id, number, progress);
+        self.wake_record_readers(table_id, number, &id, progress);
+        self.change_edges(table_id, number, &id.table, progress);
         true
     }
 
-    /// Keeps the edge index in line with a changed row, and wakes who has read the edges at its ends.
-    fn change_edges(&mut self, table: TableId, number: u32, progress: &mut Progress) {
-        let former = progress.changes.of(table).and_then(|changes| changes.get(number));
-        let before = former.and_then(|former| match &former.content {
-            Content::Was(row) => Some(row.clone()),
-            Content::Absent | Content::Same => None,
-        });
-        let after = self.store.get(table).and_then(|table| table.row(number)).cloned();
-        let ends: Vec<Arc<RecordId>> = self.store.edges.change(before.as_ref(), after.as_ref());
-        for end in ends {
-            self.wake_readers(&Read::Edges(end), progress);
-        }
+    /// Wakes whoever has read of a record what has changed.
+    fn wake_record_readers(&self, table: TableId, number: u32, id: &RecordId, progress: &mut Progress) {
+        let before = progress.changes.of(table).and_then(|changes| changes.get(number)).and_then(Former::own_row);
+        let before = before.map(|row| &row.content);
+        let after = self.store.get(table).and_then(|table| table.row(number)).map(|row| &row.content);
+        let mut woken: SmallVec<[Dependent; 8]> = SmallVec::new();
+        self.dependencies.readers_of_record(id, before, after, |dependent| woken.push(dependent));
+        woken.into_iter().for_each(|dependent| self.wake(dependent, None, progress));
     }
 
-    fn wake_readers(&self, read: &Read, progress: &mut Progress) {
-        self.dependencies.readers_of(read, |dependent| self.wake(dependent, None, progress));
+    /// Keeps the edge index in line with a changed row, and wakes who has read the edges at its ends.
+    fn change_edges(&mut self, table: TableId, number: u32, name: &str, progress: &mut Progress) {
+        let former = progress.changes.of(table).and_then(|changes| changes.get(number));
+        let before = former.and_then(Former::own_row).and_then(Edge::of);
+        let after = self.store.get(table).and_then(|table| table.row(number)).and_then(Edge::of);
+        for (end, direction) in self.store.edges.change(before, after) {
+            for aspect in [Aspect::edges(direction, None), Aspect::edges(direction, Some(name))] {
+                let read = Read::new(&end, aspect);
+                self.dependencies.readers_of(&read, |dependent| self.wake(dependent, None, progress));
+            }
+        }
     }
 
     /// Wakes whoever has read a result, or shows it under a row.
