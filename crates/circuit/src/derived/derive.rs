@@ -11,8 +11,9 @@ use crate::registration::register::Outer;
 use crate::step::changes::Content;
 use crate::step::consumer::Target;
 use crate::step::progress::Progress;
-use crate::store::table::{Row, Table, TableId};
+use crate::store::table::{Row, Table, TableId, Virtuals};
 use crate::value::digest::ResultId;
+use crate::value::{Value, identity};
 
 impl Circuit {
     /// The operator that derives rows from plans, which is made and filled if it is new. O(rows of the inputs).
@@ -145,10 +146,10 @@ impl Circuit {
     /// Writes derived rows.
     pub(crate) fn derive(&mut self, number: u32, derived: Vec<Derived>, progress: &mut Progress) {
         let Some(relation) = self.operators.get(number).map(|operator| operator.relation) else { return };
-        self.work.rows_derived += derived.len() as u64;
         for change in derived {
             match change {
                 Derived::Remove { row } => {
+                    self.work.rows_derived += 1;
                     let Some(table) = self.store.get_mut(relation) else { return };
                     remove(table, relation, row, progress);
                 }
@@ -160,6 +161,10 @@ impl Circuit {
                         remove(table, relation, row, progress);
                     }
                     let fresh = Row { id, version, content };
+                    if kept.is_some_and(|row| is_as_before(table, row, &fresh, &given)) {
+                        continue;
+                    }
+                    self.work.rows_derived += 1;
                     let number_of_row = match kept {
                         Some(row) => {
                             let virtuals = table.virtuals_of(row).to_vec();
@@ -187,6 +192,18 @@ impl Circuit {
             }
         }
     }
+}
+
+/// Whether a derived row is the same as it is.
+fn is_as_before(table: &Table, row: u32, fresh: &Row, given: &Virtuals) -> bool {
+    let is_same_row = table.row(row).is_some_and(|known| {
+        known.version == fresh.version && identity::are_identical_objects(&known.content, &fresh.content)
+    });
+    let is_same = |known: &Option<Value>, given: &Option<Value>| match (known, given) {
+        (Some(known), Some(given)) => identity::are_identical(known, given),
+        (known, given) => known.is_none() && given.is_none(),
+    };
+    is_same_row && table.virtuals_of(row).iter().zip(given).all(|(known, given)| is_same(known, given))
 }
 
 /// Removes a derived row.

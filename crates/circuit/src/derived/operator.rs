@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::plan::{OrderKey, Shape};
 use crate::store::table::{TableId, Virtuals};
 use crate::value::digest::{ResultId, content_version};
-use crate::value::{Key, Object, RecordId, Value};
+use crate::value::{Key, Object, RecordId, Value, identity};
 use crate::work::Work;
 
 /// The virtual column of a derived relation that holds the number of the operator.
@@ -125,6 +125,12 @@ impl Operator {
             Rows::Groups { groups, .. } => {
                 let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
                 let keys = usize::from(grouping.keys);
+                if let (Some(old), Some(new)) = (&old, &new)
+                    && identity::are_identical(&old.value, &new.value)
+                    && scan_key(old) == scan_key(new)
+                {
+                    return Vec::new();
+                }
                 if let Some(old) = &old {
                     let values = old.value.as_list().unwrap_or_default();
                     let (key, arguments) = values.split_at(keys.min(values.len()));

@@ -34,7 +34,8 @@ impl Circuit {
             let former = former.unwrap_or_default();
             let old = match (target, is_local) {
                 (Target::Watch, _) => None,
-                (_, true) => self.former_input(row, &output, target, progress).filter(|_| row.was_shown),
+                (_, true) if !row.was_shown => None,
+                (_, true) => self.former_input(row, &output, target, progress),
                 (_, false) => former.value.clone().and_then(|value| self.told(row, target, value, progress)),
             };
             let mut reads = Vec::new();

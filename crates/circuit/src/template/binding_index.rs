@@ -133,22 +133,29 @@ impl BindingIndex {
         mut visit: impl FnMut(&IdSet) -> bool,
     ) -> bool {
         let Keys::These(keys) = self.sought(access, columns, sets) else { return false };
-        work.indexes_probed += keys.len() as u64;
+        let keys = keys.iter().inspect(|_| work.indexes_probed += 1);
         match self {
             BindingIndex::Keys(index) => {
-                keys.iter().filter_map(|key| index.get(key)).all(visit);
+                keys.filter_map(|key| index.get(key)).all(visit);
             }
             BindingIndex::Intervals(index) => {
                 let Some(between) = access.between else { return false };
                 let value = value_at(columns, between.column);
                 let is_above = |low: &Low| below(low.0.as_ref(), value, between.above);
                 let is_below = |high: &High| above(high.0.as_ref(), value, between.below);
-                keys.iter()
-                    .filter_map(|key| index.get(key))
+                keys.filter_map(|key| index.get(key))
                     .all(|intervals| intervals.visit(is_above, is_below, |_, _, ids| visit(ids)));
             }
         }
         true
+    }
+
+    /// Whether a row has to seek under so many keys because of the live sets that contain its value. O(1).
+    pub(crate) fn is_in_many_sets(&self, access: &Access, columns: &Columns, sets: &LiveSets, many: usize) -> bool {
+        let Some(Member::Set { column, .. }) = access.member else { return false };
+        let equal = access.equal.iter().map(|(column, _)| value_at(columns, *column));
+        let with_prefix = Prefix::of(equal).and_then(Prefix::all).map_or(usize::MAX, |key| self.count(key));
+        with_prefix.min(sets.count_containing(value_at(columns, column))) >= many
     }
 
     /// The keys under which the bindings are that a row may satisfy.

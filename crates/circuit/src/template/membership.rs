@@ -123,10 +123,14 @@ impl TemplateState {
         let Routing::Indexed(accesses) = &self.wiring.routing else { return self.bindings.len() < most };
         let mut count = self.unindexed.len();
         let is_indexed = accesses.iter().zip(&self.indexes).all(|(access, index)| {
-            index.visit(access, columns, sets, work, |ids| {
-                count += ids.len();
-                count < most
-            })
+            if index.is_in_many_sets(access, columns, sets, most) {
+                count = most;
+            }
+            count < most
+                && index.visit(access, columns, sets, work, |ids| {
+                    count += ids.len();
+                    count < most
+                })
         });
         count < most && (is_indexed || self.bindings.len() < most)
     }

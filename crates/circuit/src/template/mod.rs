@@ -331,22 +331,28 @@ impl TemplateState {
         work: &mut Work,
         mut mark: impl FnMut(u32, u32, i32),
     ) {
-        for (standing, weight) in [(before, -1), (after, 1)] {
-            for member in &standing.members {
-                let Some(binding) = self.bindings.get_mut(*member) else {
-                    continue;
-                };
-                match (&mut binding.members, &standing.position) {
-                    (BindingResult::All(result), _) => mark(*result, number, weight),
-                    (BindingResult::Windows(partition), Some(position)) => {
-                        let mut moves = |result, row, enters| mark(result, row, if enters { 1 } else { -1 });
-                        if weight > 0 {
-                            partition.insert(position.clone(), &self.wiring.order, work, &mut moves);
-                        } else {
-                            partition.remove(position, &self.wiring.order, work, &mut moves);
-                        }
+        let order = &self.wiring.order;
+        let (mut were, mut are) = (before.members.iter().peekable(), after.members.iter().peekable());
+        while let Some(member) = were.peek().into_iter().chain(are.peek()).map(|member| **member).min() {
+            let was_in = were.next_if(|other| **other == member).is_some();
+            let is_in = are.next_if(|other| **other == member).is_some();
+            let Some(binding) = self.bindings.get_mut(member) else { continue };
+            match &mut binding.members {
+                BindingResult::All(result) => {
+                    mark(*result, number, if was_in { -1 } else { 1 });
+                    if was_in && is_in {
+                        mark(*result, number, 1);
                     }
-                    (BindingResult::Windows(_), None) => {}
+                }
+                BindingResult::Windows(partition) => {
+                    let from = before.position.as_ref().filter(|_| was_in);
+                    let to = after.position.clone().filter(|_| is_in);
+                    match (from, to) {
+                        (Some(from), Some(to)) => partition.relocate(from, to, order, work, &mut mark),
+                        (Some(from), None) => partition.remove(from, order, work, &mut mark),
+                        (None, Some(to)) => partition.insert(to, order, work, &mut mark),
+                        (None, None) => {}
+                    }
                 }
             }
         }

@@ -32,10 +32,10 @@ pub(crate) struct Partition {
     windows: PrioritySearchTree<u64, u64, u32>,
 }
 
-/// Called with a result, a row, and whether the row enters (or leaves) it.
-pub(crate) trait Moves: FnMut(u32, u32, bool) {}
+/// Called with a result, a row, and its weight: 1 if it enters, -1 if it leaves, 0 if it stays.
+pub(crate) trait Moves: FnMut(u32, u32, i32) {}
 
-impl<F: FnMut(u32, u32, bool)> Moves for F {}
+impl<F: FnMut(u32, u32, i32)> Moves for F {}
 
 impl Partition {
     /// A partition of the given rows, in any order. O(n log n).
@@ -90,11 +90,11 @@ impl Partition {
         let last = self.rows.len() - 1;
         self.windows_around(last as u64, inserted as u64, work, |start, end, result| {
             if let Some(entering) = self.rows.get(inserted.max(start)) {
-                moves(result, entering.row, true);
+                moves(result, entering.row, 1);
             }
             // Everything behind the new row has moved up by one: what stands at the end now stood inside before.
             if let Some(leaving) = self.rows.get(end) {
-                moves(result, leaving.row, false);
+                moves(result, leaving.row, -1);
             }
         });
     }
@@ -110,12 +110,50 @@ impl Partition {
             // The row that left the window stood at `max(removed, start)`: it is the removed one, or has moved down by
             // one.
             if removed >= start {
-                moves(result, position.row, false);
+                moves(result, position.row, -1);
             } else if let Some(leaving) = self.rows.get(start - 1) {
-                moves(result, leaving.row, false);
+                moves(result, leaving.row, -1);
             }
             if let Some(entering) = self.rows.get(end - 1) {
-                moves(result, entering.row, true);
+                moves(result, entering.row, 1);
+            }
+        });
+    }
+
+    /// Moves a row to another position, and reports what that means to each window. Windows before both positions, and
+    /// behind both, show what they did. O(log n) for each window that changes or shows the row, and O(log windows).
+    pub(crate) fn relocate(
+        &mut self,
+        from: &Position,
+        to: Position,
+        order: &[OrderKey],
+        work: &mut Work,
+        moves: &mut impl Moves,
+    ) {
+        let order = &|a: &Position, b: &Position| compare(a, b, order);
+        let row = to.row;
+        let (Some(was), Some(is)) = (self.rows.remove(from, order), self.rows.insert(to, order)) else { return };
+        self.windows_around(was.max(is) as u64, was.min(is) as u64, work, |start, end, result| {
+            let window = start..end;
+            let row_at = |rank: usize| self.rows.get(rank).map(|position| position.row);
+            // All between the two positions have moved by one towards the former.
+            let leaving = match was {
+                was if window.contains(&was) => Some(row),
+                was if was < start => row_at(start - 1),
+                _ => row_at(end),
+            };
+            let entering = match is {
+                is if window.contains(&is) => Some(row),
+                is if is < start => row_at(start),
+                _ => row_at(end - 1),
+            };
+            if leaving == entering {
+                return moves(result, row, 0);
+            }
+            for (moved, weight) in [(leaving, -1), (entering, 1)] {
+                if let Some(moved) = moved {
+                    moves(result, moved, weight);
+                }
             }
         });
     }

@@ -1,9 +1,14 @@
 //! The work counter: a change costs what it changes, however many rows and views there are.
 
+mod derived;
 mod filters;
+mod growth;
+mod links;
 mod scenario;
+mod subqueries;
 #[path = "../support/mod.rs"]
 mod support;
+mod windows;
 
 use circuit::{Circuit, Operator, Plan, Template, Value, Window, Work};
 use scenario::work_of;

@@ -52,7 +52,7 @@ impl Scenario {
 }
 
 /// Of threads and of views.
-const SIZES: [(i64, i64); 3] = [(300, 100), (6_000, 100), (6_000, 3_000)];
+const SIZES: [(i64, i64); 3] = [(300, 100), (3_000, 100), (3_000, 3_000)];
 
 /// Carries out scenarios among few rows and views, and among many. The work must be the same, and within the bound.
 pub fn carry_out(scenarios: &[Scenario]) {
@@ -168,6 +168,7 @@ pub fn comment(number: i64, version: u64, thread: i64, author: i64, priority: i6
             ("thread", record("thread", thread).into()),
             ("author", record("user", author).into()),
             ("priority", priority.into()),
+            ("place", number.into()),
         ],
     )
 }
