@@ -93,6 +93,11 @@ impl Attachments {
         }
     }
 
+    /// Whether both bindings have the same environment.
+    pub(crate) fn is_same_environment(&self, a: &Slots, b: &Slots) -> bool {
+        slots_in(&self.slots, a) == slots_in(&self.slots, b)
+    }
+
     /// The slots of an environment, each at its place; those that no subquery needs are `NONE`.
     pub(crate) fn slots(&self, environment: u32) -> Vec<Value> {
         let width = self.slots.last().map_or(0, |last| usize::from(*last) + 1);

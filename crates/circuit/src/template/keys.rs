@@ -92,7 +92,7 @@ impl Keys {
         Keys::These(SmallVec::from_slice(&[key]))
     }
 
-    fn of(mut keys: SmallVec<[u64; 2]>) -> Keys {
+    pub(crate) fn of(mut keys: SmallVec<[u64; 2]>) -> Keys {
         if keys.len() > 1 {
             keys.sort_unstable();
             keys.dedup();

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod membership;
 pub(crate) mod partition;
 pub(crate) mod route;
+mod shift;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;

@@ -134,7 +134,8 @@ impl Between {
     }
 }
 
-fn value_of(slots: &Slots, slot: u16) -> &Value {
+/// The value of a slot.
+pub(crate) fn value_of(slots: &Slots, slot: u16) -> &Value {
     slots.0.get(usize::from(slot)).unwrap_or(&Value::None)
 }
 
@@ -297,6 +298,11 @@ fn comparison(conjunct: &Expr) -> Option<Comparison> {
         }
         _ => None,
     }
+}
+
+/// Whether a conjunct compares this column with this slot, and does nothing else.
+pub(crate) fn is_comparison_of(conjunct: &Expr, column: u16, slot: u16) -> bool {
+    comparison(conjunct).is_some_and(|comparison| comparison.column == column && comparison.slot == slot)
 }
 
 /// Appends the slots that an expression reads.

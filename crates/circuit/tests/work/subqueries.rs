@@ -90,6 +90,26 @@ fn by_field_of_user(number: i64, field: &str, operator: Operator) -> Plan {
     Plan { slots: vec![Slot::Computed(first)], lookups, ..Plan::new(template, Slots::default(), None) }
 }
 
+/// Threads whose rank is above the team of a user; but for the view of number 3 it is below nothing.
+fn above_team(number: i64) -> Plan {
+    let mut plan = by_field_of_user(number, "team", Operator::Equal);
+    let above = binary(Operator::Greater, column(0), slot(0));
+    let filter = Some(binary(Operator::And, above, binary(Operator::Less, column(0), slot(1))));
+    plan.template = Template { columns: vec![expr("rank")], filter, ..(*plan.template).clone() }.into();
+    plan.slots.push(constant(if number == 3 { 1_000_000 } else { -1 }));
+    plan
+}
+
+/// User 3 with other friends.
+fn befriended(number: i64, friends: &[i64]) -> circuit::Change {
+    let mut change = member(number, 2, number, number, number + 1);
+    let friends: Value = friends.iter().map(|friend| Value::from(record("user", *friend))).collect();
+    let content = change.content.take().expect("a user");
+    let fields = content.iter().map(|(name, value)| (name.clone(), value.clone()));
+    change.content = Some(fields.chain([("friends".into(), friends)]).collect());
+    change
+}
+
 const EACH: Work = Work {
     rows_examined: 2,
     bindings_probed: 2,
@@ -284,6 +304,37 @@ fn a_slot_that_is_computed_concerns_only_its_view() {
             each,
         )
         .concerning(1),
+        change(
+            "one friend more",
+            |n| by_field_of_user(n, "friends", Operator::Inside),
+            || vec![befriended(3, &[4, 5, 6])],
+            10,
+            each,
+        ),
+        change(
+            "one friend more, behind an equality that all views have in common",
+            |n| {
+                let mut plan = by_field_of_user(n, "friends", Operator::Inside);
+                let template = (*plan.template).clone();
+                let status = binary(Operator::Equal, column(1), slot(1));
+                let filter = template.filter.map(|filter| binary(Operator::And, filter, status));
+                let columns = vec![expr("author"), expr("status")];
+                plan.template = Template { columns, filter, ..template }.into();
+                plan.slots.push(constant(1));
+                plan
+            },
+            || vec![befriended(3, &[5, 6])],
+            20,
+            each,
+        ),
+        change(
+            "a friend less, in a window",
+            |n| windowed(by_field_of_user(n, "friends", Operator::Inside), 0, 12),
+            || vec![befriended(3, &[4])],
+            10,
+            Work { windows_probed: 10, ..each },
+        ),
+        change("a bound that moves", above_team, || vec![member(3, 2, 3, 5, 4)], 2, each).concerning(3),
         change(
             "the first comment of a thread, in its condition",
             |number| with_lookup(record("user", number).into()),
