@@ -1,8 +1,8 @@
 //! What the engine did, counted: the second oracle.
 //!
 //! A change must cost what it changes. A test that compares these counts with the size of the change finds a silent
-//! recomputation that a benchmark would only show as slowness. So everything is counted that is looked at, whether for a
-//! change, for a registration or for an answer.
+//! recomputation that a benchmark would only show as slowness. So everything is counted that is looked at, whether for
+//! a change, for a registration or for an answer.
 
 use std::ops::{AddAssign, Sub};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +25,8 @@ pub struct Work {
     pub records_read: u64,
     /// Columns that depend on more than their row, computed for one row.
     pub columns_computed: u64,
-    /// Rows that were shown through an output, for an answer or for whoever takes them further: an operator, a live set,
-    /// a watch.
+    /// Rows that were shown through an output, for an answer or for whoever takes them further: an operator, a live
+    /// set, a watch.
     pub outputs_computed: u64,
     /// Plans that were put to work: registered ones, and subqueries for a row or a slot.
     pub plans_started: u64,

@@ -93,7 +93,8 @@ fn every_view_finds_its_rows_and_every_row_its_views() {
             .map(|_| {
                 let (filter, slots) = condition(&mut random, 3);
                 let columns = FIELDS[random.below(2) as usize..].iter().map(|field| expr(field)).collect();
-                let order = if random.below(2) == 0 { vec![OrderKey::new(0, random.below(2) == 0)] } else { Vec::new() };
+                let order =
+                    if random.below(2) == 0 { vec![OrderKey::new(0, random.below(2) == 0)] } else { Vec::new() };
                 (Template::of_table("thread", columns, Some(filter), order), slots)
             })
             .collect();

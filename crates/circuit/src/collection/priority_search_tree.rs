@@ -1,11 +1,11 @@
 //! Pairs of a low and a high key, found by a greatest low and a least high: which intervals contain a point, which
 //! windows a rank concerns.
 //!
-//! A priority search tree (McCreight, "Priority Search Trees", SIAM J. Comput. 14(2), 1985): a search tree by the low key
-//! in which each node keeps those of its pairs that have the greatest high keys, so that a search stops where no high key
-//! is great enough. A node keeps several pairs instead of one (Icking, Klein and Ottmann, "Priority Search Trees in
-//! Secondary Memory", 1987), which here is for the caches and for small trees. Balance comes from building a subtree anew
-//! when one of its sides has become too heavy (Overmars, "The Design of Dynamic Data Structures", 1983).
+//! A priority search tree (McCreight, "Priority Search Trees", SIAM J. Comput. 14(2), 1985): a search tree by the low
+//! key in which each node keeps those of its pairs that have the greatest high keys, so that a search stops where no
+//! high key is great enough. A node keeps several pairs instead of one (Icking, Klein and Ottmann, "Priority Search
+//! Trees in Secondary Memory", 1987), which here is for the caches and for small trees. Balance comes from building a
+//! subtree anew when one of its sides has become too heavy (Overmars, "The Design of Dynamic Data Structures", 1983).
 
 use std::cmp::Ordering;
 
@@ -115,8 +115,8 @@ impl<L: Ord + Clone, H: Ord + Clone, T> PrioritySearchTree<L, H, T> {
         self.root.remove(low, high).map(|entry| entry.value)
     }
 
-    /// Calls `visit` with the values whose keys are both accepted, until it answers false; answers whether it never did.
-    /// What is accepted as a low key must be so with every lesser one, and a high key with every greater one.
+    /// Calls `visit` with the values whose keys are both accepted, until it answers false; answers whether it never
+    /// did. What is accepted as a low key must be so with every lesser one, and a high key with every greater one.
     /// O(log n + answer).
     pub(crate) fn visit(
         &self,
@@ -242,8 +242,8 @@ impl<L: Ord + Clone, H: Ord + Clone, T> Node<L, H, T> {
         }
     }
 
-    /// Builds the tree anew if one side of it has most of the entries, or if a leaf would do. This takes so many updates
-    /// that it is amortized.
+    /// Builds the tree anew if one side of it has most of the entries, or if a leaf would do. This takes so many
+    /// updates that it is amortized.
     fn rebuild_if_lopsided(&mut self) {
         let Node::Inner(inner) = self else { return };
         let (left, right) = (inner.left.len(), inner.right.len());
@@ -373,7 +373,8 @@ mod tests {
         }
     }
 
-    /// Catches an entry that is lost, found where it is not, or found too late, through all that updates do to the tree.
+    /// Catches an entry that is lost, found where it is not, or found too late, through all that updates do to the
+    /// tree.
     #[test]
     fn agrees_with_a_list() {
         let mut state = 1u64;
@@ -415,12 +416,13 @@ mod tests {
         }
     }
 
-    /// Catches a tree that looks at what it does not find: in ascending and descending order of insertion, after most has
-    /// gone again, with all low keys or all high keys the same, and with intervals in one another.
+    /// Catches a tree that looks at what it does not find: in ascending and descending order of insertion, after most
+    /// has gone again, with all low keys or all high keys the same, and with intervals in one another.
     #[test]
     fn a_search_looks_at_little_more_than_it_finds() {
         const MANY: u32 = 40_000;
-        let shapes: [(&str, fn(u32) -> (u32, u32)); 6] = [
+        type Shape = fn(u32) -> (u32, u32);
+        let shapes: [(&str, Shape); 6] = [
             ("side by side", |n| (10 * n, 10 * n + 9)),
             ("side by side, backwards", |n| (10 * (MANY - n), 10 * (MANY - n) + 9)),
             ("one in another", |n| (n, 10 * MANY - n)),
@@ -431,7 +433,10 @@ mod tests {
         for (name, shape) in shapes {
             let mut tree = Tree::default();
             (0..MANY).map(shape).enumerate().for_each(|(n, (low, high))| tree.insert(low, high, n as u64));
-            (0..MANY).filter(|n| n % 2 == 0).map(shape).for_each(|(low, high)| assert!(tree.remove(&low, &high).is_some()));
+            (0..MANY)
+                .filter(|n| n % 2 == 0)
+                .map(shape)
+                .for_each(|(low, high)| assert!(tree.remove(&low, &high).is_some()));
             for point in (0..10 * MANY).step_by(1_999) {
                 let looked_at = Cell::new(0);
                 let mut found = 0;

@@ -115,8 +115,8 @@ impl Dependencies {
         self.owners.remove(number);
     }
 
-    /// Calls `visit` with everyone who read something of a record that has changed. O(answer), and O(fields) if anyone has
-    /// read anything of the record.
+    /// Calls `visit` with everyone who read something of a record that has changed. O(answer), and O(fields) if anyone
+    /// has read anything of the record.
     pub(crate) fn readers_of_record(
         &self,
         record: &RecordId,

@@ -150,8 +150,8 @@ impl LiveSets {
         }
     }
 
-    /// The keys of the values that a set has got or lost in the step, each once; `None` stands for values that may equal
-    /// any other. O(changes).
+    /// The keys of the values that a set has got or lost in the step, each once; `None` stands for values that may
+    /// equal any other. O(changes).
     pub(crate) fn changed_keys(&self, number: u32) -> Vec<Option<u64>> {
         let Some(set) = self.sets.get(number) else { return Vec::new() };
         let has_turned = |members: &[Member]| members.iter().any(|member| (member.now > 0) != (member.before > 0));

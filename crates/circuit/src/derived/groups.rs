@@ -106,8 +106,8 @@ impl Groups {
     }
 
     /// The groups that changed since the last call, in the order in which they first changed. A group that came and
-    /// went in between is not among them. The cost is that of the answers of these groups' functions; `folded` counts the
-    /// values that they go through.
+    /// went in between is not among them. The cost is that of the answers of these groups' functions; `folded` counts
+    /// the values that they go through.
     pub(crate) fn take_changed(&mut self, library: &dyn Library, folded: &mut u64) -> Vec<GroupChange> {
         let mut changes = Vec::with_capacity(self.changed.len());
         for number in std::mem::take(&mut self.changed) {

@@ -41,9 +41,7 @@ impl Circuit {
     fn shared(&mut self, template: u32, binding: u32, window: Option<Window>) -> Option<ResultId> {
         let result = match (&self.templates.get(template)?.bindings.get(binding)?.members, window) {
             (BindingResult::All(result), _) => *result,
-            (BindingResult::Windows(partition), Some(window)) => {
-                partition.result_of(window)?
-            }
+            (BindingResult::Windows(partition), Some(window)) => partition.result_of(window)?,
             (BindingResult::Windows(_), None) => return None,
         };
         self.results.get_mut(result)?.readers += 1;

@@ -12,8 +12,8 @@ use crate::plan::{Plan, Slot, Slots, Source};
 use crate::registration::hold::Hold;
 use crate::registration::register::{Ground, Outer};
 use crate::step::delta::Marks;
+use crate::template::BindingResult;
 use crate::template::route::{slots_of, value_of};
-use crate::template::{BindingResult, Evaluation};
 use crate::value::digest::ResultId;
 use crate::value::identity;
 use crate::work::Work;
@@ -135,20 +135,17 @@ impl Circuit {
         if shows_change || !is_same {
             return false;
         }
-        let mut work = Work::default();
-        let rows = state.rows_between(table, &binding.slots, slots, self.evaluation(), &mut work);
-        self.work += work;
-        let (Some(rows), Some((template, number))) =
-            (rows, self.results.get(result.0).map(|state| (state.template, state.binding)))
-        else {
+        let Some((template, number)) = self.results.get(result.0).map(|state| (state.template, state.binding)) else {
             return false;
         };
-        let with = Evaluation { library: &*self.library, sets: &self.sets };
-        let Some(state) = self.templates.get_mut(template) else { return false };
-        let relation = state.key.relation;
-        let Some(table) = self.store.get(relation) else { return false };
+        let (relation, with) = (state.key.relation, self.evaluation());
+        let mut work = Work::default();
+        let rows = state.rows_between(table, &binding.slots, slots, with, &mut work);
+        let moves = rows.map(|rows| state.moves_between(number, slots, &rows, table, with, &mut work));
+        self.work += work;
+        let (Some(moves), Some(state)) = (moves, self.templates.get_mut(template)) else { return false };
         let mark = |result, row, weight| marks.mark(result, relation, row, weight);
-        state.shift_binding(number, slots.clone(), &rows, table, with, &mut self.work, mark);
+        state.shift_binding(number, slots.clone(), moves, &mut self.work, mark);
         true
     }
 

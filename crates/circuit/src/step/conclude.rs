@@ -183,4 +183,3 @@ impl Circuit {
         former.is_some_and(crate::step::changes::Former::has_new_content)
     }
 }
-

@@ -12,8 +12,8 @@ use crate::step::consumer::{Consumer, Target, Told};
 use crate::step::delta::Touched;
 use crate::step::progress::Progress;
 use crate::store::table::RowView;
-use crate::value::{Value, identity};
 use crate::value::digest::ResultId;
+use crate::value::{Value, identity};
 
 impl Circuit {
     /// Feeds a consumer all rows of its result. O(result).

@@ -4,7 +4,7 @@
 //! same index of the same table share one; it is built when the first asks for it and dropped with the last.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -187,7 +187,7 @@ impl Bounds<'_> {
     }
 
     /// The bounds of the entries under a key.
-    fn under(&self, key: u64) -> (Bound<(u64, Value)>, Bound<(u64, Value)>) {
+    fn under(&self, key: u64) -> impl RangeBounds<(u64, Value)> {
         let at = |bound: Bound<&Value>| bound.map(|value| (key, value.clone()));
         let start = match at(self.above) {
             // No value is below `NONE`.

@@ -56,8 +56,8 @@ impl Edge {
 }
 
 impl EdgeIndex {
-    /// Replaces what a row was as an edge by what it is; answers the records at the ends that this concerns, and which of
-    /// their edges. O(log edges at a record).
+    /// Replaces what a row was as an edge by what it is; answers the records at the ends that this concerns, and which
+    /// of their edges. O(log edges at a record).
     pub(crate) fn change(&mut self, before: Option<Edge>, after: Option<Edge>) -> Vec<(Arc<RecordId>, Direction)> {
         if let (Some(was), Some(is)) = (&before, &after)
             && was.from.is_same_record(&is.from)

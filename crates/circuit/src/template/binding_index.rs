@@ -12,8 +12,8 @@ use crate::dependent::live_set::LiveSets;
 use crate::plan::Slots;
 use crate::template::Columns;
 use crate::template::keys::{Keys, Prefix};
-use crate::template::route::{Access, Edge, Member};
 use crate::template::membership::set_of;
+use crate::template::route::{Access, Edge, Member};
 use crate::value::Value;
 use crate::work::Work;
 
@@ -51,7 +51,9 @@ impl BindingPlace {
         let prefix = Prefix::of(access.equal.iter().map(|(_, number)| slot(*number)))?;
         let further = access.member.map(|member| match member {
             Member::Hash { slot: number, of_binding, .. } => of_binding.keys(slot(number)),
-            Member::Set { slot, .. } => set_of(slots, slot).map_or(Keys::none(), |set| Keys::of_sets([set].into_iter())),
+            Member::Set { slot, .. } => {
+                set_of(slots, slot).map_or(Keys::none(), |set| Keys::of_sets([set].into_iter()))
+            }
         });
         let keys = prefix.filed(further);
         let end = |edge: Option<Edge>| edge.map(|edge| slot(edge.slot).clone());
@@ -123,7 +125,8 @@ impl BindingIndex {
     }
 
     /// Calls `visit` with the bindings that a row may satisfy by this access, until it answers false. Answers false
-    /// itself if that may be all bindings. O(keys of the row + answer), each key O(log bindings) where there are intervals.
+    /// itself if that may be all bindings. O(keys of the row + answer), each key O(log bindings) where there are
+    /// intervals.
     pub(crate) fn visit(
         &self,
         access: &Access,

@@ -1,8 +1,8 @@
 //! The keys under which rows and bindings meet.
 //!
 //! One side of a join is *filed* under its keys, and the other one *seeks* under its own: a changed row seeks bindings,
-//! and a new binding seeks rows. Whatever belongs together has a key in common. What else has is told apart by the whole
-//! condition, so keys may answer too much, and must never answer too little.
+//! and a new binding seeks rows. Whatever belongs together has a key in common. What else has is told apart by the
+//! whole condition, so keys may answer too much, and must never answer too little.
 
 use smallvec::SmallVec;
 

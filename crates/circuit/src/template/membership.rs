@@ -98,13 +98,7 @@ impl TemplateState {
     }
 
     /// The bindings among those that test membership in changed sets which a row with these columns may belong to.
-    fn turning_candidates(
-        &self,
-        columns: &Columns,
-        bindings: &[&IdSet],
-        sets: &LiveSets,
-        work: &mut Work,
-    ) -> Members {
+    fn turning_candidates(&self, columns: &Columns, bindings: &[&IdSet], sets: &LiveSets, work: &mut Work) -> Members {
         let mut candidates = Members::new();
         let most = bindings.iter().map(|bindings| bindings.len()).sum();
         if most > 1 && self.has_fewer_candidates(most, columns, sets, work) {

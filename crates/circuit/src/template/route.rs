@@ -26,8 +26,8 @@ pub(crate) enum Routing {
     Unindexed,
 }
 
-/// One way in which a part of the condition is indexed: by all that it names at once, so that neither side meets what the
-/// other one does not concern.
+/// One way in which a part of the condition is indexed: by all that it names at once, so that neither side meets what
+/// the other one does not concern.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Access {
     /// Columns that have to equal slots.
@@ -91,8 +91,8 @@ impl Routing {
 }
 
 impl Access {
-    /// The keys under which the rows of a binding are. `count` tells how many rows there are under a key, counted up to a
-    /// number.
+    /// The keys under which the rows of a binding are. `count` tells how many rows there are under a key, counted up to
+    /// a number.
     pub(crate) fn sought_rows(&self, slots: &Slots, sets: &LiveSets, count: impl Fn(u64, usize) -> usize) -> Keys {
         let equal = self.equal.iter().map(|(_, slot)| value_of(slots, *slot));
         let Some(prefix) = Prefix::of(equal) else { return Keys::Wild };
@@ -210,8 +210,11 @@ fn disjunction(condition: &Expr, accesses: &mut Vec<Access>) -> bool {
 /// interval.
 fn conjunction(conjuncts: &[&Expr], memberships: &[Membership]) -> Option<Access> {
     let comparisons: Vec<Comparison> = conjuncts.iter().filter_map(|conjunct| comparison(conjunct)).collect();
-    let mut equal: Vec<(u16, u16)> =
-        comparisons.iter().filter(|comparison| comparison.is_equality()).map(|found| (found.column, found.slot)).collect();
+    let mut equal: Vec<(u16, u16)> = comparisons
+        .iter()
+        .filter(|comparison| comparison.is_equality())
+        .map(|found| (found.column, found.slot))
+        .collect();
     equal.sort_unstable();
     equal.dedup_by_key(|(column, _)| *column);
     let set = memberships.iter().find(|membership| !membership.is_negated);

@@ -1,8 +1,8 @@
 //! A binding whose slots change in place: which rows that concerns.
 //!
-//! The slots of a registered plan may follow from a record, such as the list of those whom a user follows. One more in the
-//! list concerns the rows of this one, and a bound that moves concerns the rows that it moves across. All others are as
-//! before.
+//! The slots of a registered plan may follow from a record, such as the list of those whom a user follows. One more in
+//! the list concerns the rows of this one, and a bound that moves concerns the rows that it moves across. All others
+//! are as before.
 
 use std::ops::Bound;
 
@@ -14,6 +14,7 @@ use crate::plan::Slots;
 use crate::store::arrangement::Bounds;
 use crate::store::table::Table;
 use crate::template::keys::{Keys, Part, Prefix, key_of_hash};
+use crate::template::partition::Position;
 use crate::template::route::{Access, Between, Edge, Member, Routing, is_comparison_of, slots_of, value_of};
 use crate::template::{BindingResult, Evaluation, TemplateState};
 use crate::value::{RoutingHash, Value, identity, routing_hash};
@@ -60,7 +61,8 @@ impl TemplateState {
                 for edge in [between.above, between.below].into_iter().flatten() {
                     let (was, is) = (value_of(before, edge.slot), value_of(after, edge.slot));
                     if !identity::are_identical(was, is) {
-                        let bounds = Bounds { above: Bound::Included(was.min(is)), below: Bound::Included(was.max(is)) };
+                        let bounds =
+                            Bounds { above: Bound::Included(was.min(is)), below: Bound::Included(was.max(is)) };
                         find(&keys, Some(bounds));
                     }
                 }
@@ -100,29 +102,41 @@ impl TemplateState {
         is_told.then_some(shift)
     }
 
-    /// Gives a binding other slots, of which only these rows may notice. Calls `mark` with each result, row and weight.
-    /// O(keys of the binding + rows), each row O(log n) where there is a window.
-    pub(crate) fn shift_binding(
-        &mut self,
+    /// What becomes of rows when a binding gets other slots: the positions of those that leave it, and of those that
+    /// enter. O(rows).
+    pub(crate) fn moves_between(
+        &self,
         number: u32,
-        slots: Slots,
+        slots: &Slots,
         rows: &[u32],
         table: &Table,
         with: Evaluation<'_>,
         work: &mut Work,
-        mut mark: impl FnMut(u32, u32, i32),
-    ) {
+    ) -> Vec<(Position, bool)> {
         let mut moves = Vec::new();
         for row in rows {
             work.rows_examined += 1;
             let Some((binding, view)) = self.bindings.get(number).zip(table.view(*row)) else { continue };
             let Some(columns) = self.columns(view, with.library) else { continue };
             let holds = |slots| self.holds(&columns, slots, Moment::Now, with);
-            let (was, is) = (holds(&binding.slots), holds(&slots));
+            let (was, is) = (holds(&binding.slots), holds(slots));
             if was != is {
                 moves.push((self.position(*row, view, &columns), is));
             }
         }
+        moves
+    }
+
+    /// Gives a binding other slots, and moves the rows that leave and enter it. Calls `mark` with each result, row and
+    /// weight. O(keys of the binding + moves), each move O(log n) where there is a window.
+    pub(crate) fn shift_binding(
+        &mut self,
+        number: u32,
+        slots: Slots,
+        moves: Vec<(Position, bool)>,
+        work: &mut Work,
+        mut mark: impl FnMut(u32, u32, i32),
+    ) {
         self.unfile(number);
         if let Some(binding) = self.bindings.get_mut(number) {
             binding.slots = slots;

@@ -53,19 +53,26 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
         ("threads of users who are active", members(Operator::Inside, false)),
         ("threads of users who are not active", members(Operator::NotInside, false)),
         ("threads of users who are active, of one status", members(Operator::Inside, true)),
-        (
-            "threads of users of a name, of one priority",
-            of_named(name, vec![(Operator::Equal, priority)], None),
-        ),
+        ("threads of users of a name, of one priority", of_named(name, vec![(Operator::Equal, priority)], None)),
         (
             "threads of users of a name, between two priorities, in a window",
-            of_named(name, vec![(Operator::Greater, priority - 2), (Operator::Less, priority + 1)], Some((start, limit))),
+            of_named(
+                name,
+                vec![(Operator::Greater, priority - 2), (Operator::Less, priority + 1)],
+                Some((start, limit)),
+            ),
         ),
         ("a window on all threads", windowed(all("thread", &[("priority", true)]), start, limit)),
         ("threads of the users that a record lists", of_listed("friends", Operator::Inside, None)),
-        ("a window on the threads of the users that a record lists", of_listed("friends", Operator::Inside, Some((1, 3)))),
+        (
+            "a window on the threads of the users that a record lists",
+            of_listed("friends", Operator::Inside, Some((1, 3))),
+        ),
         ("threads above the level that a record names", of_listed("level", Operator::Greater, None)),
-        ("a window on the threads below the level that a record names", of_listed("level", Operator::LessOrEqual, Some((0, 2)))),
+        (
+            "a window on the threads below the level that a record names",
+            of_listed("level", Operator::LessOrEqual, Some((0, 2))),
+        ),
         ("threads whose first comment is by a user", with_lookup(other.clone())),
         ("threads of the user that a record names", live_slot()),
         ("rows of two tables", rows_of(vec![all("thread", &[]), all("comment", &[])], None)),
@@ -322,7 +329,8 @@ pub fn tree_change(random: &mut Random, version: u64) -> Change {
             let friends = (0..random.below(4)).map(|_| link(random, "user", 3)).collect();
             let level = Value::Int(random.below(5) as i64);
             let friend = link(random, "user", 3);
-            let fields = [("name", name), ("active", active), ("friend", friend), ("friends", friends), ("level", level)];
+            let fields =
+                [("name", name), ("active", active), ("friend", friend), ("friends", friends), ("level", level)];
             (id, fields.into())
         }
         1 => {

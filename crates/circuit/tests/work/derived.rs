@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use circuit::{
-    Aggregate, AggregateFunction, Expr, Field, Fields, Grouping, Named, Operator, OrderKey, Output, Plan, Shape, Template,
-    Value, Work,
+    Aggregate, AggregateFunction, Constant, Expr, Field, Fields, Grouping, Named, Operator, OrderKey, Output, Plan,
+    Shape, Slot, Template, Value, Work,
 };
 
 use super::scenario::*;
@@ -16,7 +16,7 @@ fn of_author(number: i64) -> Plan {
 }
 
 fn of_status() -> Plan {
-    table("thread", "status", circuit::Slot::Constant(circuit::Constant(1.into())))
+    table("thread", "status", Slot::Constant(Constant(1.into())))
 }
 
 /// `SELECT <key>, <function>(<argument>) AS value FROM ... GROUP BY <key>`.
@@ -33,7 +33,7 @@ fn grouped(input: Plan, keys: &[&str], function: AggregateFunction, argument: &s
 fn where_equal(plan: Plan, field: &str, value: impl Into<Value>) -> Plan {
     let filter = binary(Operator::Equal, column(0), slot(0));
     let template = Template { columns: vec![expr(field)], filter: Some(filter), ..(*plan.template).clone() };
-    let slots = vec![circuit::Slot::Constant(circuit::Constant(value.into()))];
+    let slots = vec![Slot::Constant(Constant(value.into()))];
     Plan { template: Arc::new(template), slots, ..plan }
 }
 
@@ -67,7 +67,7 @@ fn a_row_concerns_only_what_is_derived_from_it() {
         ),
         change(
             "a row of one of two sources",
-            |n| rows_of(vec![of_author(n), comments(circuit::Slot::Constant(circuit::Constant(record("thread", n).into())), None)], None),
+            |n| rows_of(vec![of_author(n), comments(Slot::Constant(Constant(record("thread", n).into())), None)], None),
             || vec![comment(3, 2, 3, 1, 9)],
             1,
             EACH,
@@ -108,7 +108,7 @@ fn a_row_concerns_only_its_groups() {
     use AggregateFunction::{Count, CountTruthy, Group, Max, Mean, Median, Min, Sum, TimeMax, TimeMin};
     let change = Scenario::change;
     let ranked = || vec![thread(3, 2, 3, 11)];
-    let of_all: [(&str, fn(i64) -> Plan); 9] = [
+    let of_all: [(&str, View); 9] = [
         ("count", |n| grouped(of_all_but(n), &[], Count, "id")),
         ("count of a condition", |n| grouped(of_all_but(n), &[], CountTruthy, "rank")),
         ("sum", |n| grouped(of_all_but(n), &[], Sum, "rank")),

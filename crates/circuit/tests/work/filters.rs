@@ -73,13 +73,7 @@ fn a_changed_row_meets_only_the_views_that_it_concerns() {
     carry_out(&[
         change("an equality", |n| where_all([("author", Operator::Equal, record("user", n).into())]), moved, 2, ONE),
         change("an exact equality", |n| where_all([("rank", Operator::Exact, n.into())]), ranked, 2, ONE),
-        change(
-            "another field",
-            |n| where_all([("author", Operator::Equal, record("user", n).into())]),
-            ranked,
-            1,
-            ONE,
-        ),
+        change("another field", |n| where_all([("author", Operator::Equal, record("user", n).into())]), ranked, 1, ONE),
         // Out of the views of 0 to 2, and of those from 4 to 31.
         change("a range without an end", |n| where_all([("rank", Operator::Greater, n.into())]), ranked, 31, ONE),
         change("a range with two ends", decade, ranked, 2, ONE),
@@ -99,29 +93,21 @@ fn a_changed_row_meets_only_the_views_that_it_concerns() {
         change("a list", |n| where_all([("rank", Operator::Inside, list([n, n + 1]))]), ranked, 4, ONE),
         change(
             "a list behind an equality that all have in common",
-            |n| {
-                where_all([("status", Operator::Equal, 1.into()), ("rank", Operator::Inside, list([n, n + 1]))])
-            },
+            |n| where_all([("status", Operator::Equal, 1.into()), ("rank", Operator::Inside, list([n, n + 1]))]),
             ranked,
             4,
             ONE,
         ),
         change("an item", |n| where_all([("tags", Operator::Contains, n.into())]), ranked, 4, ONE),
-        change("an item behind an equality that all have in common", tagged, ranked, 4, Work { indexes_probed: 3, ..ONE }),
         change(
-            "all items",
-            |n| where_all([("tags", Operator::ContainsAll, list([n, n + 1]))]),
-            ranked,
-            2,
-            ONE,
-        ),
-        change(
-            "any item",
-            |n| where_all([("tags", Operator::ContainsAny, list([n, n + 1_000_000]))]),
+            "an item behind an equality that all have in common",
+            tagged,
             ranked,
             4,
-            ONE,
+            Work { indexes_probed: 3, ..ONE },
         ),
+        change("all items", |n| where_all([("tags", Operator::ContainsAll, list([n, n + 1]))]), ranked, 2, ONE),
+        change("any item", |n| where_all([("tags", Operator::ContainsAny, list([n, n + 1_000_000]))]), ranked, 4, ONE),
         change("all items inside", |n| where_all([("tags", Operator::AllInside, list([n, n + 1]))]), ranked, 2, ONE),
         change("any item that equals", |n| where_all([("tags", Operator::AnyEqual, n.into())]), ranked, 4, ONE),
         change(
@@ -162,7 +148,12 @@ fn a_changed_row_meets_only_the_views_that_it_concerns() {
 fn a_new_view_meets_only_its_rows() {
     let each = Work { plans_started: 1, indexes_probed: 3, ..ONE };
     carry_out(&[
-        Scenario::register("an equality", |n| where_all([("author", Operator::Equal, record("user", n).into())]), 10, each),
+        Scenario::register(
+            "an equality",
+            |n| where_all([("author", Operator::Equal, record("user", n).into())]),
+            10,
+            each,
+        ),
         Scenario::register("a range with two ends", decade, 10, each),
         Scenario::register("a range behind an equality that all have in common", decade_of_status, 10, each),
         Scenario::register("an item behind an equality that all have in common", tagged, 2, each),

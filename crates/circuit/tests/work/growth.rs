@@ -1,7 +1,7 @@
 //! What the counters can't see: a batch that is so many times as large must not take more than so many times as long.
 //!
-//! These tests look at the time that the thread was running. A large batch is compared with as many small ones as have the
-//! same number of changes together: what grows with the square takes sixteen times as long in the large one.
+//! These tests look at the time that the thread was running. A large batch is compared with as many small ones as have
+//! the same number of changes together: what grows with the square takes sixteen times as long in the large one.
 
 use std::time::{Duration, Instant};
 

@@ -25,11 +25,8 @@ fn of_authors_name(number: i64) -> Plan {
 fn written_by(number: i64) -> Plan {
     let step = |table: &str| GraphStep {
         directions: &[Direction::In],
-        tables: [EdgeTable {
-            name: table.into(),
-            keys: (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded),
-        }]
-        .into(),
+        tables: [EdgeTable { name: table.into(), keys: (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded) }]
+            .into(),
         condition: None,
         order: Box::default(),
         start: None,

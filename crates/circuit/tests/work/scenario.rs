@@ -7,8 +7,8 @@ use super::support::*;
 /// One feature under one action. Everything is about number 3, whatever else there is.
 pub struct Scenario {
     pub feature: &'static str,
-    /// The view of a number; there are as many views as numbers.
-    pub view: fn(i64) -> Plan,
+    /// There are as many views as numbers.
+    pub view: View,
     pub action: Action,
     /// The rows, at any depth, that are reported, registered or answered.
     pub reported: u64,
@@ -17,6 +17,9 @@ pub struct Scenario {
     /// The bound: work for each of what is concerned.
     pub each: Work,
 }
+
+/// The view of a number.
+pub type View = fn(i64) -> Plan;
 
 pub enum Action {
     Change(fn() -> Vec<Change>),
@@ -32,7 +35,7 @@ impl Scenario {
     /// A change that concerns what is reported.
     pub fn change(
         feature: &'static str,
-        view: fn(i64) -> Plan,
+        view: View,
         change: fn() -> Vec<Change>,
         reported: u64,
         each: Work,
@@ -41,7 +44,7 @@ impl Scenario {
     }
 
     /// A registration of the view of number 3, which has so many rows.
-    pub fn register(feature: &'static str, view: fn(i64) -> Plan, reported: u64, each: Work) -> Scenario {
+    pub fn register(feature: &'static str, view: View, reported: u64, each: Work) -> Scenario {
         Scenario { feature, view, action: Action::Register, reported, concerned: reported, each }
     }
 

@@ -1,6 +1,6 @@
 //! Subqueries: under rows, in conditions, in slots.
 
-use circuit::{Constant, Expr, Operator, OrderKey, Plan, Slot, Slots, Template, Value, Work};
+use circuit::{Change, Constant, Expr, Operator, OrderKey, Part, Plan, Slot, Slots, Template, Value, Work};
 
 use super::scenario::*;
 use super::support::trees::*;
@@ -22,7 +22,8 @@ fn with_newest_comments(number: i64) -> Plan {
     under(of_author(number), vec![child("newest", comments(by_row("id"), Some(2)))])
 }
 
-/// `SELECT *, (SELECT * FROM comment WHERE thread = $parent.id AND author = $viewer) FROM thread WHERE author = user:3`.
+/// `SELECT *, (SELECT * FROM comment WHERE thread = $parent.id AND author = $viewer) FROM thread WHERE author =
+/// user:3`.
 fn with_own_comments(viewer: i64) -> Plan {
     let equal = |column, slot| binary(Operator::Equal, column, slot);
     let filter = binary(Operator::And, equal(column(0), slot(0)), equal(column(1), slot(1)));
@@ -62,8 +63,8 @@ fn team(number: i64) -> Plan {
     Plan { output: expr("id").into(), ..table("user", "team", constant(number)) }
 }
 
-/// `SELECT VALUE author FROM comment WHERE place >= $from AND place < $to`: five comments, of the same five users in each
-/// of the sets.
+/// `SELECT VALUE author FROM comment WHERE place >= $from AND place < $to`: five comments, of the same five users in
+/// each of the sets.
 fn authors_of_five(number: i64) -> Plan {
     let filter = binary(
         Operator::And,
@@ -85,7 +86,7 @@ fn by_field_of_user(number: i64, field: &str, operator: Operator) -> Plan {
     let user = table("user", "id", constant(record("user", number)));
     let filter = binary(operator, column(0), slot(0));
     let template = Template::of_table("thread", vec![expr("author")], Some(filter), vec![]);
-    let first = Expr::Walk(Box::new(Expr::Subquery(0)), [circuit::Part::First].into());
+    let first = Expr::Walk(Box::new(Expr::Subquery(0)), [Part::First].into());
     let lookups = vec![Plan { output: expr(field).into(), ..user }];
     Plan { slots: vec![Slot::Computed(first)], lookups, ..Plan::new(template, Slots::default(), None) }
 }
@@ -101,7 +102,7 @@ fn above_team(number: i64) -> Plan {
 }
 
 /// User 3 with other friends.
-fn befriended(number: i64, friends: &[i64]) -> circuit::Change {
+fn befriended(number: i64, friends: &[i64]) -> Change {
     let mut change = member(number, 2, number, number, number + 1);
     let friends: Value = friends.iter().map(|friend| Value::from(record("user", *friend))).collect();
     let content = change.content.take().expect("a user");
@@ -137,13 +138,7 @@ fn a_row_under_others_concerns_only_these() {
             4,
             EACH,
         ),
-        change(
-            "a comment in a window under a thread",
-            with_newest_comments,
-            || vec![comment(-1, 1, 3, 1, 9)],
-            3,
-            EACH,
-        ),
+        change("a comment in a window under a thread", with_newest_comments, || vec![comment(-1, 1, 3, 1, 9)], 3, EACH),
         change(
             "a comment behind a window under a thread",
             with_newest_comments,
