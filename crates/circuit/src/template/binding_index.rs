@@ -144,10 +144,10 @@ impl BindingIndex {
             BindingIndex::Intervals(index) => {
                 let Some(between) = access.between else { return false };
                 let value = value_at(columns, between.column);
-                let is_above = |low: &Low| below(low.0.as_ref(), value, between.above);
-                let is_below = |high: &High| above(high.0.as_ref(), value, between.below);
+                let starts_before = |low: &Low| starts_before(low, value, between.above);
+                let ends_behind = |high: &High| ends_behind(high, value, between.below);
                 keys.filter_map(|key| index.get(key))
-                    .all(|intervals| intervals.visit(is_above, is_below, |_, _, ids| visit(ids)));
+                    .all(|intervals| intervals.visit(starts_before, ends_behind, |_, _, ids| visit(ids)));
             }
         }
         true
@@ -190,16 +190,16 @@ impl BindingIndex {
     }
 }
 
-/// Whether a value lies above the lower end of an interval.
-fn below(end: Option<&Value>, value: &Value, edge: Option<Edge>) -> bool {
+/// Whether an interval with this lower end starts before a value, or with it if the end is included.
+fn starts_before(Low(end): &Low, value: &Value, edge: Option<Edge>) -> bool {
     let is_included = edge.is_some_and(|edge| edge.is_included);
-    end.is_none_or(|end| if is_included { end <= value } else { end < value })
+    end.as_ref().is_none_or(|end| if is_included { end <= value } else { end < value })
 }
 
-/// Whether a value lies below the upper end of an interval.
-fn above(end: Option<&Value>, value: &Value, edge: Option<Edge>) -> bool {
+/// Whether an interval with this upper end ends behind a value, or with it if the end is included.
+fn ends_behind(High(end): &High, value: &Value, edge: Option<Edge>) -> bool {
     let is_included = edge.is_some_and(|edge| edge.is_included);
-    end.is_none_or(|end| if is_included { end >= value } else { end > value })
+    end.as_ref().is_none_or(|end| if is_included { end >= value } else { end > value })
 }
 
 fn value_at(columns: &Columns, column: u16) -> &Value {

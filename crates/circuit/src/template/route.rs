@@ -112,9 +112,7 @@ impl Access {
         };
         prefix.sought(further)
     }
-}
 
-impl Access {
     /// The keys under which the rows of a binding are that have a further key.
     pub(crate) fn sought_rows_with(&self, further: u64, slots: &Slots) -> Keys {
         let equal = self.equal.iter().map(|(_, slot)| value_of(slots, *slot));

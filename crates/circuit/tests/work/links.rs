@@ -87,28 +87,22 @@ fn a_linked_record_concerns_only_the_rows_that_read_what_has_changed() {
         ),
         change("names that rows are ordered by", first_by_name, renamed, 0, Work { windows_probed: 2, ..each })
             .concerning(10),
-        Scenario {
-            action: Action::Watched(renamed),
-            ..change(
-                "a record that an answer fetches",
-                fetching,
-                renamed,
-                0,
-                Work { outputs_computed: 1, records_read: 1, ..Work::default() },
-            )
-            .concerning(10)
-        },
-        Scenario {
-            action: Action::Watched(renamed),
-            ..change(
-                "names that an answer shows",
-                |n| Plan { output: expr("author.name").into(), ..threads_of(record("user", n).into()) },
-                renamed,
-                0,
-                Work { outputs_computed: 1, records_read: 1, ..Work::default() },
-            )
-            .concerning(10)
-        },
+        Scenario::watched(
+            "a record that an answer fetches",
+            fetching,
+            renamed,
+            0,
+            Work { outputs_computed: 1, records_read: 1, ..Work::default() },
+        )
+        .concerning(10),
+        Scenario::watched(
+            "names that an answer shows",
+            |n| Plan { output: expr("author.name").into(), ..threads_of(record("user", n).into()) },
+            renamed,
+            0,
+            Work { outputs_computed: 1, records_read: 1, ..Work::default() },
+        )
+        .concerning(10),
     ]);
 }
 

@@ -43,6 +43,17 @@ impl Scenario {
         Scenario { feature, view, action: Action::Change(change), reported, concerned: reported, each }
     }
 
+    /// As [`Scenario::change`], under watched answers.
+    pub fn watched(
+        feature: &'static str,
+        view: View,
+        change: fn() -> Vec<Change>,
+        reported: u64,
+        each: Work,
+    ) -> Scenario {
+        Scenario { action: Action::Watched(change), ..Scenario::change(feature, view, change, reported, each) }
+    }
+
     /// A registration of the view of number 3, which has so many rows.
     pub fn register(feature: &'static str, view: View, reported: u64, each: Work) -> Scenario {
         Scenario { feature, view, action: Action::Register, reported, concerned: reported, each }

@@ -168,6 +168,13 @@ fn a_row_under_others_concerns_only_these() {
             2,
             EACH,
         ),
+        Scenario::watched(
+            "a comment under a thread in a watched answer, which is shown again with all of its comments",
+            with_comments,
+            || vec![comment(-1, 1, 3, 1, 1)],
+            2,
+            Work { outputs_computed: 3, rows_read: 2, ..EACH },
+        ),
         change(
             "a comment in a window under a thread in a window under a user",
             nested_in_windows,
