@@ -27,7 +27,7 @@ use crate::template::binding::Binding;
 use crate::template::{Evaluation, TemplateKey, TemplateState};
 use crate::value::RecordId;
 use crate::value::digest::{Digest, PackedDigest, ResultId};
-use crate::work::{Size, Work};
+use crate::work::{Reading, Size, Work};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -58,6 +58,7 @@ pub struct Circuit {
     pub(crate) work: Work,
     /// Room that steps use one after the other.
     pub(crate) spare: Spare,
+    pub(crate) reading: Reading,
     /// The save that is under way.
     pub(crate) saving: Option<Box<Saving>>,
 }
@@ -114,6 +115,7 @@ impl Circuit {
             library,
             work: Work::default(),
             spare: Spare::default(),
+            reading: Reading::default(),
             saving: None,
         }
     }
@@ -143,8 +145,11 @@ impl Circuit {
         self.store.named(table).into_iter().flat_map(|table| table.rows().map(|(_, row)| &row.id))
     }
 
+    /// What was done so far, for changes, registrations and answers.
     pub fn work(&self) -> Work {
-        self.work
+        let mut work = self.work;
+        work += self.reading.work();
+        work
     }
 
     /// What the circuit holds. O(templates).

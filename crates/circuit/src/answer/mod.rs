@@ -5,7 +5,7 @@ pub(crate) mod shown;
 pub(crate) mod watch;
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::expr::{Failure, Scope};
 use crate::output::Output;
 use crate::step::delta::{Nested, RowChange};
@@ -64,9 +64,13 @@ impl Circuit {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
         if let (Some(partition), Some(window)) = (binding.partition(), window) {
-            return partition.window(window).collect();
+            let rows: Vec<u32> = partition.window(window).collect();
+            self.reading.count_rows(rows.len());
+            return rows;
         }
-        let rows = state.matching(table, &binding.slots, self.evaluation(), &mut Work::default());
+        let mut work = Work::default();
+        let rows = state.matching(table, &binding.slots, self.evaluation(), &mut work);
+        self.reading.count_rows(work.rows_examined as usize);
         let place = |(number, columns)| Some(state.position(number, table.view(number)?, &columns));
         let mut placed: Vec<_> = rows.into_iter().filter_map(place).collect();
         placed.sort_by(|a, b| compare(a, b, &state.wiring.order));
@@ -78,7 +82,9 @@ impl Circuit {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
         if let (Some(partition), Some(window)) = (binding.partition(), window) {
-            return partition.window(window).collect();
+            let rows: Vec<u32> = partition.window(window).collect();
+            self.reading.count_rows(rows.len());
+            return rows;
         }
         let rows = state.matching(table, &binding.slots, self.evaluation(), work);
         rows.into_iter().map(|(row, _)| row).collect()
@@ -131,6 +137,8 @@ impl Circuit {
         let mut reader = StoreReader::new(&self.store);
         let scope = Scope { row: Some(view.row.shown()), slots, subqueries: answers, ..Scope::default() };
         let value = output.row(&scope, &mut reader, &*self.library);
+        self.reading.count_output();
+        self.reading.count_records(reader.reads.len());
         reads.append(&mut reader.reads);
         value
     }

@@ -49,9 +49,7 @@ impl HashIndex {
             if filed.place == id {
                 return;
             }
-            let mut set = IdSet::default();
-            set.insert(filed.place);
-            filed.place = self.sets.insert(set) | IS_SET;
+            filed.place = self.sets.insert(IdSet::one(filed.place)) | IS_SET;
         }
         if let Some(set) = self.sets.get_mut(filed.place & !IS_SET) {
             set.insert(id);
@@ -79,17 +77,37 @@ impl HashIndex {
         }
     }
 
-    /// Appends the numbers that are filed under a hash.
-    pub(crate) fn append_to(&self, hash: u64, out: &mut impl Extend<u32>) {
+    /// The numbers that are filed under a hash.
+    pub(crate) fn get(&self, hash: u64) -> Option<Ids<'_>> {
         let hash = hash as u32;
-        match self.entries.find(spread(hash), |filed| filed.hash == hash) {
-            Some(filed) if filed.place & IS_SET == 0 => out.extend([filed.place]),
-            Some(filed) => {
-                if let Some(set) = self.sets.get(filed.place & !IS_SET) {
-                    set.append_to(out);
-                }
-            }
-            None => {}
+        let filed = self.entries.find(spread(hash), |filed| filed.hash == hash)?;
+        match filed.place & IS_SET {
+            0 => Some(Ids::One(filed.place)),
+            _ => self.sets.get(filed.place & !IS_SET).map(Ids::Set),
+        }
+    }
+}
+
+/// Numbers that were found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ids<'a> {
+    One(u32),
+    Set(&'a IdSet),
+}
+
+impl Ids<'_> {
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Ids::One(_) => 1,
+            Ids::Set(set) => set.len(),
+        }
+    }
+
+    /// Appends the numbers to `out`, in no particular order.
+    pub(crate) fn append_to(self, out: &mut impl Extend<u32>) {
+        match self {
+            Ids::One(id) => out.extend([id]),
+            Ids::Set(set) => set.append_to(out),
         }
     }
 }
@@ -120,7 +138,10 @@ mod tests {
                 model.entry(hash).or_default().remove(&id);
             }
             let mut found = Vec::new();
-            ours.append_to(hash, &mut found);
+            if let Some(ids) = ours.get(hash) {
+                ids.append_to(&mut found);
+                assert_eq!(ids.len(), found.len());
+            }
             found.sort_unstable();
             assert!(found.iter().eq(&model[&hash]));
         }

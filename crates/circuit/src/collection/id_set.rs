@@ -98,6 +98,10 @@ impl IdSet {
         }
     }
 
+    pub(crate) fn one(id: u32) -> IdSet {
+        IdSet::of(&[id])
+    }
+
     /// A set of at most three members.
     fn of(members: &[u32]) -> IdSet {
         let mut ids = [0; INLINE];
@@ -111,6 +115,14 @@ impl IdSet {
             IdSet::Inline(len, ids) => Some(&ids[..usize::from(*len)]),
             IdSet::Few(few) => Some(&few.ids[..few.len as usize]),
             IdSet::Many(_) => None,
+        }
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        match (self.few(), self) {
+            (Some(ids), _) => ids.contains(&id),
+            (None, IdSet::Many(ids)) => ids.contains(&id),
+            (None, _) => false,
         }
     }
 
@@ -161,6 +173,7 @@ mod tests {
             ours.append_to(&mut members);
             members.sort_unstable();
             assert!(members.iter().eq(&model));
+            assert!((0..41).all(|id| ours.contains(id) == model.contains(&id)));
             assert_eq!((ours.len(), ours.is_empty()), (model.len(), model.is_empty()));
         }
         assert!(ours.is_empty());

@@ -6,6 +6,7 @@
 
 use hashbrown::HashMap;
 
+use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
 use crate::dependent::held::Held;
@@ -33,11 +34,19 @@ struct Environment {
 /// The subqueries under one row.
 #[derive(Debug)]
 pub(crate) struct Attached {
-    /// The number of results that show the row.
-    pub(crate) readers: u32,
+    /// The results that show the row: those that a change under it concerns.
+    pub(crate) readers: IdSet,
     /// The result of each child.
     pub(crate) children: Box<[ResultId]>,
+    /// First the children, then what their slots have read.
     pub(crate) held: Held,
+}
+
+impl Attached {
+    /// Whether the subqueries have to be computed again when this result changes: their slots have read it.
+    pub(crate) fn has_read(&self, result: u32) -> bool {
+        self.held.results.iter().skip(self.children.len()).any(|read| read.0 == result)
+    }
 }
 
 impl Attachments {
@@ -81,6 +90,11 @@ impl Attachments {
             self.by_slots.remove(&environment.slots);
             self.by_slots.shrink();
         }
+    }
+
+    /// Whether both bindings have the same environment.
+    pub(crate) fn is_same_environment(&self, a: &Slots, b: &Slots) -> bool {
+        slots_in(&self.slots, a) == slots_in(&self.slots, b)
     }
 
     /// The slots of an environment, each at its place; those that no subquery needs have no value.

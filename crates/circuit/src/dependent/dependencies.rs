@@ -5,27 +5,17 @@
 //! one, or of a result answers the owners that have to be computed again, and no others: the join on the link, seen
 //! from its other side.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
+use smallvec::SmallVec;
 
 use crate::collection::id_set::IdSet;
 use crate::collection::shrink::{Shrink, shrink_table};
 use crate::collection::slab::Slab;
+use crate::dependent::read::{Aspect, Read, hash_record};
 use crate::store::table::TableId;
-use crate::value::RecordId;
-
-const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0x11_4b);
-
-/// Something that was read.
-#[derive(Clone, Debug)]
-pub(crate) enum Read {
-    /// The content of a record, or that there is no such record.
-    Record(Arc<RecordId>),
-    /// The edges at a record.
-    Edges(Arc<RecordId>),
-}
+use crate::value::{Object, RecordId};
 
 /// What has to be computed again when something that it read changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +34,16 @@ pub(crate) enum Dependent {
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
     owners: Slab<Owner>,
-    by_read: HashTable<(Read, IdSet)>,
+    records: HashTable<Readers>,
     by_result: HashMap<u32, IdSet, foldhash::fast::FixedState>,
+}
+
+/// The owners that have read something of a record.
+#[derive(Debug)]
+struct Readers {
+    record: Arc<RecordId>,
+    /// By what they have read, ascending.
+    owners: SmallVec<[(Aspect, IdSet); 1]>,
 }
 
 #[derive(Debug)]
@@ -55,47 +53,8 @@ struct Owner {
     results: Box<[u32]>,
 }
 
-/// Distinct reads.
-#[derive(Debug, Default)]
-struct Reads {
-    list: Vec<Read>,
-    /// Positions in the list; empty while it is short.
-    index: HashTable<usize>,
-}
-
-/// Up to so many reads a linear search beats hashing.
+/// Up to so many reads are compared with those before one by one.
 const FEW: usize = 8;
-
-impl Reads {
-    /// Each of these once. O(reads).
-    fn of(reads: Vec<Read>) -> Reads {
-        let mut distinct = Reads { list: Vec::with_capacity(reads.len()), index: HashTable::new() };
-        for read in reads {
-            if !distinct.contains(&read) {
-                distinct.push(read);
-            }
-        }
-        distinct
-    }
-
-    fn contains(&self, read: &Read) -> bool {
-        match self.index.is_empty() {
-            true => self.list.iter().any(|known| known.is_same(read)),
-            false => self.index.find(read.hash(), |position| self.list[*position].is_same(read)).is_some(),
-        }
-    }
-
-    fn push(&mut self, read: Read) {
-        self.list.push(read);
-        let Reads { list, index } = self;
-        let first = if index.is_empty() { 0 } else { list.len() - 1 };
-        for position in first..list.len() {
-            if list.len() > FEW {
-                index.insert_unique(list[position].hash(), position, |position| list[*position].hash());
-            }
-        }
-    }
-}
 
 impl Dependencies {
     pub(crate) fn len(&self) -> usize {
@@ -131,22 +90,30 @@ impl Dependencies {
         }
     }
 
-    /// Replaces what an owner reads. O(reads), and what it read before costs nothing again.
-    fn set(&mut self, number: u32, reads: Vec<Read>, mut results: Vec<u32>) {
-        let distinct = Reads::of(reads);
+    /// Replaces what an owner reads. O(reads · log reads), and what few reads have in common with those before costs
+    /// nothing again.
+    fn set(&mut self, number: u32, mut reads: Vec<Read>, mut results: Vec<u32>) {
+        reads.sort_by_cached_key(|read| (hash_record(&read.record), read.aspect));
+        reads.dedup_by(|a, b| a.is_same(b));
         results.sort_unstable();
         results.dedup();
         let Some(owner) = self.owners.get_mut(number) else { return };
-        let former_reads = Reads::of(std::mem::replace(&mut owner.reads, distinct.list.clone().into()).into_vec());
+        let former_reads = std::mem::replace(&mut owner.reads, reads.clone().into());
         let former_results = std::mem::replace(&mut owner.results, results.clone().into());
+        let is_among = |read: &Read, others: &[Read]| {
+            reads.len().max(former_reads.len()) <= FEW && others.iter().any(|other| other.is_same(read))
+        };
         self.unfile(
             number,
-            former_reads.list.iter().filter(|read| !distinct.contains(read)),
+            former_reads.iter().filter(|read| !is_among(read, &reads)),
             former_results.iter().filter(|result| results.binary_search(result).is_err()),
         );
-        for read in distinct.list.iter().filter(|read| !former_reads.contains(read)) {
-            let entry = self.by_read.entry(read.hash(), |(known, _)| known.is_same(read), |(known, _)| known.hash());
-            entry.or_insert_with(|| (read.clone(), IdSet::default())).get_mut().1.insert(number);
+        for read in reads.iter().filter(|read| !is_among(read, &former_reads)) {
+            let Read { record, aspect } = read;
+            let is_same = |known: &Readers| known.record.is_same_record(record);
+            let entry = self.records.entry(hash_record(record), is_same, Readers::hash);
+            let readers = entry.or_insert_with(|| Readers { record: record.clone(), owners: SmallVec::new() });
+            readers.into_mut().insert(*aspect, number);
         }
         for result in results.iter().filter(|result| former_results.binary_search(result).is_err()) {
             self.by_result.entry(*result).or_default().insert(number);
@@ -160,24 +127,42 @@ impl Dependencies {
         }
     }
 
-    /// Calls `visit` with everyone who read this. O(answer).
+    /// Calls `visit` with everyone who read something of a record that has changed. O(answer), and O(fields) if anyone
+    /// has read anything of the record.
+    pub(crate) fn readers_of_record(
+        &self,
+        record: &RecordId,
+        before: Option<&Object>,
+        after: Option<&Object>,
+        mut visit: impl FnMut(Dependent),
+    ) {
+        let Some(readers) = self.readers(record) else { return };
+        for aspect in Aspect::differences(before, after) {
+            self.visit(readers.of(aspect), &mut visit);
+        }
+    }
+
+    /// Calls `visit` with everyone who read this of a record. O(answer).
     pub(crate) fn readers_of(&self, read: &Read, visit: impl FnMut(Dependent)) {
-        if self.by_read.is_empty() {
-            return;
+        if let Some(readers) = self.readers(&read.record) {
+            self.visit(readers.of(read.aspect), visit);
         }
-        if let Some((_, owners)) = self.by_read.find(read.hash(), |(known, _)| known.is_same(read)) {
-            self.visit(owners, visit);
+    }
+
+    fn readers(&self, record: &RecordId) -> Option<&Readers> {
+        if self.records.is_empty() {
+            return None;
         }
+        self.records.find(hash_record(record), |known| known.record.is_same_record(record))
     }
 
     /// Calls `visit` with everyone who read this result. O(answer).
     pub(crate) fn readers_of_result(&self, result: u32, visit: impl FnMut(Dependent)) {
-        if let Some(owners) = self.by_result.get(&result) {
-            self.visit(owners, visit);
-        }
+        self.visit(self.by_result.get(&result), visit);
     }
 
-    fn visit(&self, owners: &IdSet, visit: impl FnMut(Dependent)) {
+    fn visit(&self, owners: Option<&IdSet>, visit: impl FnMut(Dependent)) {
+        let Some(owners) = owners else { return };
         let mut numbers = Vec::with_capacity(owners.len());
         owners.append_to(&mut numbers);
         numbers.sort_unstable();
@@ -191,12 +176,13 @@ impl Dependencies {
         reads: impl Iterator<Item = &'a Read>,
         results: impl Iterator<Item = &'a u32>,
     ) {
-        for read in reads {
-            if let Ok(mut entry) = self.by_read.find_entry(read.hash(), |(known, _)| known.is_same(read)) {
-                entry.get_mut().1.remove(number);
-                if entry.get().1.is_empty() {
+        for Read { record, aspect } in reads {
+            let is_same = |known: &Readers| known.record.is_same_record(record);
+            if let Ok(mut entry) = self.records.find_entry(hash_record(record), is_same) {
+                entry.get_mut().remove(*aspect, number);
+                if entry.get().owners.is_empty() {
                     entry.remove();
-                    shrink_table(&mut self.by_read, |(known, _)| known.hash());
+                    shrink_table(&mut self.records, Readers::hash);
                 }
             }
         }
@@ -212,22 +198,34 @@ impl Dependencies {
     }
 }
 
-impl Read {
-    fn is_same(&self, other: &Read) -> bool {
-        match (self, other) {
-            (Read::Record(a), Read::Record(b)) | (Read::Edges(a), Read::Edges(b)) => a.is_same_record(b),
-            _ => false,
+impl Readers {
+    fn hash(&self) -> u64 {
+        hash_record(&self.record)
+    }
+
+    fn of(&self, aspect: Aspect) -> Option<&IdSet> {
+        let position = self.position(aspect).ok()?;
+        Some(&self.owners[position].1)
+    }
+
+    fn insert(&mut self, aspect: Aspect, owner: u32) {
+        match self.position(aspect) {
+            Ok(position) => self.owners[position].1.insert(owner),
+            Err(position) => self.owners.insert(position, (aspect, IdSet::one(owner))),
         }
     }
 
-    fn hash(&self) -> u64 {
-        let mut hasher = HASHER.build_hasher();
-        let (tag, id) = match self {
-            Read::Record(id) => (0, id),
-            Read::Edges(id) => (1, id),
-        };
-        hasher.write_u8(tag);
-        id.hash_identity(&mut hasher);
-        hasher.finish()
+    fn remove(&mut self, aspect: Aspect, owner: u32) {
+        let Ok(position) = self.position(aspect) else { return };
+        let owners = &mut self.owners[position].1;
+        owners.remove(owner);
+        if owners.is_empty() {
+            self.owners.remove(position);
+            self.owners.shrink();
+        }
+    }
+
+    fn position(&self, aspect: Aspect) -> Result<usize, usize> {
+        self.owners.binary_search_by_key(&aspect, |(known, _)| *known)
     }
 }

@@ -1,7 +1,8 @@
 //! What a computation that depends on others holds on to.
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::{Dependent, Read};
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::Read;
 use crate::value::digest::ResultId;
 
 /// What a computation holds: its owner in the dependencies, and the results that it reads.

@@ -10,6 +10,7 @@ use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
 use crate::expr::library::Library;
+use crate::template::keys::{Keys, key_of_hash};
 use crate::value::{RoutingHash, Value, identity, routing_hash};
 
 type ByHash<T> = HashMap<u64, T, foldhash::fast::FixedState>;
@@ -32,8 +33,8 @@ pub(crate) struct LiveSet {
     /// The consumer that feeds it.
     pub(crate) consumer: u32,
     pub(crate) readers: usize,
-    /// The templates that test membership in it, with the number of their bindings.
-    pub(crate) templates: SmallVec<[(u32, usize); 1]>,
+    /// The templates that test membership in it, ascending, with their bindings that do.
+    templates: SmallVec<[(u32, IdSet); 1]>,
     members: ByHash<SmallVec<[Member; 1]>>,
     /// Values without a hash: regexes.
     wild: SmallVec<[Member; 1]>,
@@ -122,7 +123,8 @@ impl LiveSets {
 
     /// Ends the filling of a new set, which nobody has read before. O(members).
     pub(crate) fn fill_ended(&mut self, number: u32) {
-        self.changed.retain(|changed| *changed != number);
+        // No other set has changed meanwhile.
+        self.changed.pop_if(|changed| *changed == number);
         self.changed.shrink();
         self.settle_one(number);
     }
@@ -148,16 +150,19 @@ impl LiveSets {
         }
     }
 
-    /// The values that have changed in sets that a template tests membership in; perhaps some twice.
-    pub(crate) fn changed_values_for(&self, template: u32) -> impl Iterator<Item = &Value> {
-        let changed = self.changed.iter().filter_map(|number| self.sets.get(*number));
-        let concerned = changed.filter(move |set| set.templates.iter().any(|(known, _)| *known == template));
-        concerned.flat_map(|set| &set.touched)
-    }
-
-    /// Whether the rows with a value can be looked up by hash.
-    pub(crate) fn is_enumerable(&self, value: &Value) -> bool {
-        matches!(routing_hash(value), RoutingHash::Key(_))
+    /// The keys of the values that a set has got or lost in the step, each once; `None` stands for values that may
+    /// equal any other. O(changes).
+    pub(crate) fn changed_keys(&self, number: u32) -> Vec<Option<u64>> {
+        let Some(set) = self.sets.get(number) else { return Vec::new() };
+        let has_turned = |members: &[Member]| members.iter().any(|member| (member.now > 0) != (member.before > 0));
+        let key = |value: &Value| match routing_hash(value) {
+            RoutingHash::Wild => has_turned(&set.wild).then_some(None),
+            RoutingHash::Key(hash) => has_turned(set.members.get(&hash)?).then_some(Some(key_of_hash(hash))),
+        };
+        let mut keys: Vec<Option<u64>> = set.touched.iter().filter_map(key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// The templates that test membership in a set.
@@ -165,34 +170,53 @@ impl LiveSets {
         self.sets.get(set).into_iter().flat_map(|set| set.templates.iter().map(|(template, _)| *template))
     }
 
-    /// Appends the sets that contain a value now or did before the step, and perhaps some others. False if that may be
-    /// all.
-    pub(crate) fn containing(&self, value: &Value, out: &mut Vec<u32>) -> bool {
-        let RoutingHash::Key(hash) = routing_hash(value) else { return false };
-        self.wild.append_to(out);
-        if let Some(sets) = self.containing.get(&hash) {
-            sets.append_to(out);
+    /// The bindings of a template that test membership in a set. O(log templates of the set).
+    pub(crate) fn bindings_of(&self, set: u32, template: u32) -> Option<&IdSet> {
+        let templates = &self.sets.get(set)?.templates;
+        let position = templates.binary_search_by_key(&template, |(known, _)| *known).ok()?;
+        Some(&templates[position].1)
+    }
+
+    /// The keys of the sets that contain a value now or did before the step, and perhaps of some others. O(answer).
+    pub(crate) fn containing(&self, value: &Value) -> Keys {
+        let RoutingHash::Key(hash) = routing_hash(value) else { return Keys::Wild };
+        let mut sets: SmallVec<[u32; 8]> = SmallVec::new();
+        self.wild.append_to(&mut sets);
+        if let Some(containing) = self.containing.get(&hash) {
+            containing.append_to(&mut sets);
         }
-        true
+        Keys::of_sets(sets.into_iter())
+    }
+
+    /// How many keys [`LiveSets::containing`] answers. O(1).
+    pub(crate) fn count_containing(&self, value: &Value) -> usize {
+        let RoutingHash::Key(hash) = routing_hash(value) else { return 0 };
+        self.wild.len() + self.containing.get(&hash).map_or(0, IdSet::len)
     }
 }
 
 impl LiveSet {
-    /// Counts one more binding of a template that tests membership in the set.
-    pub(crate) fn enter(&mut self, template: u32) {
-        match self.templates.iter_mut().find(|(known, _)| *known == template) {
-            Some((_, bindings)) => *bindings += 1,
-            None => self.templates.push((template, 1)),
-        }
+    /// Notes one more binding of a template that tests membership in the set.
+    pub(crate) fn enter(&mut self, template: u32, binding: u32) {
+        let position = match self.templates.binary_search_by_key(&template, |(known, _)| *known) {
+            Ok(position) => position,
+            Err(position) => {
+                self.templates.insert(position, (template, IdSet::default()));
+                position
+            }
+        };
+        self.templates[position].1.insert(binding);
     }
 
-    /// Counts one binding less.
-    pub(crate) fn leave(&mut self, template: u32) {
-        if let Some((_, bindings)) = self.templates.iter_mut().find(|(known, _)| *known == template) {
-            *bindings -= 1;
+    /// Forgets a binding.
+    pub(crate) fn leave(&mut self, template: u32, binding: u32) {
+        let Ok(position) = self.templates.binary_search_by_key(&template, |(known, _)| *known) else { return };
+        let bindings = &mut self.templates[position].1;
+        bindings.remove(binding);
+        if bindings.is_empty() {
+            self.templates.remove(position);
+            self.templates.shrink();
         }
-        self.templates.retain(|(_, bindings)| *bindings > 0);
-        self.templates.shrink();
     }
 
     /// Whether a value is in the set. O(1); O(members) for a value without a hash.
@@ -206,6 +230,11 @@ impl LiveSet {
             RoutingHash::Wild => self.members.values().flatten().any(is_present),
         };
         among_hashed || self.wild.iter().any(is_present)
+    }
+
+    /// How many hashes there are to try for the values. O(1).
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// All values, each once.

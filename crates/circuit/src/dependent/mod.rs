@@ -5,4 +5,5 @@ pub(crate) mod attachment;
 pub(crate) mod dependencies;
 pub(crate) mod held;
 pub(crate) mod live_set;
+pub(crate) mod read;
 pub(crate) mod virtual_column;

@@ -95,6 +95,7 @@ impl Circuit {
         let definition = relation.virtual_columns.get(number)?.definition.clone();
         let Definition::Computed { expr, lookups } = &*definition else { return None };
         let content = relation.row(row);
+        self.work.columns_computed += u64::from(content.is_some());
         let mut reads = Vec::new();
         let mut results = Vec::new();
         let value = match content {
@@ -103,6 +104,7 @@ impl Circuit {
                 let mut reader = StoreReader::new(&self.store);
                 let scope = Scope { row: Some(content.shown()), ..Scope::default() };
                 let value = expr.evaluate(&scope, &mut reader, &*self.library);
+                self.reading.count_records(reader.reads.len());
                 reads = reader.reads;
                 value.ok().map(|value| value.into_owned())
             }
@@ -114,6 +116,7 @@ impl Circuit {
                 let mut reader = StoreReader::new(&self.store);
                 let scope = Scope { subqueries: &answers, ..outer.scope() };
                 let value = expr.evaluate(&scope, &mut reader, &*self.library);
+                self.reading.count_records(reader.reads.len());
                 reads.append(&mut reader.reads);
                 value.ok().map(|value| value.into_owned())
             }

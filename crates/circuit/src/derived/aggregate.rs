@@ -105,7 +105,7 @@ impl AggregateFunction {
             let id = Arc::new(RecordId::new("", Key::Int(number)));
             accumulator.insert(&ScanKey { place: None, id }, value);
         }
-        accumulator.answer(extra, library)
+        accumulator.answer(extra, library, &mut 0)
     }
 }
 
@@ -171,22 +171,22 @@ impl Accumulator {
         }
     }
 
-    /// What the function answers now, given its extra arguments.
+    /// What the function answers now, given its extra arguments. `folded` counts the values that it goes through.
     ///
     /// `NULL` where SurrealDB's function fails, as SurrealDB has it, and also where a sum is too large for a decimal:
     /// there SurrealDB has no answer at all.
-    pub(crate) fn answer(&self, extra: &[Value], library: &dyn Library) -> Value {
+    pub(crate) fn answer(&self, extra: &[Value], library: &dyn Library, folded: &mut u64) -> Value {
         match self {
             Accumulator::Count(rows) | Accumulator::CountTruthy(rows) => Value::Int(*rows),
-            Accumulator::Sum(total) => total.sum().unwrap_or(Value::Null),
-            Accumulator::Mean(total) => total.mean().unwrap_or(Value::Null),
+            Accumulator::Sum(total) => total.sum(folded).unwrap_or(Value::Null),
+            Accumulator::Mean(total) => total.mean(folded).unwrap_or(Value::Null),
             Accumulator::Min(numbers) => numbers.first().unwrap_or(Value::Float(f64::INFINITY)),
             Accumulator::Max(numbers) => numbers.first().unwrap_or(Value::Float(f64::NEG_INFINITY)),
             Accumulator::Median(numbers) => numbers.median(),
             Accumulator::TimeMin(moments) => moments.first(),
             Accumulator::TimeMax(moments) => moments.last(),
-            Accumulator::Group(values) => values.iter().cloned().collect(),
-            Accumulator::Fold(fold, values) => library.fold(*fold, &mut values.iter(), extra),
+            Accumulator::Group(values) => values.iter(folded).cloned().collect(),
+            Accumulator::Fold(fold, values) => library.fold(*fold, &mut values.iter(folded), extra),
         }
     }
 }

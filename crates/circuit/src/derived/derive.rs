@@ -2,7 +2,7 @@
 
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::dependent::virtual_column::{Definition, VirtualColumn};
 use crate::derived::input_orders::InputOrders;
 use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
@@ -11,8 +11,9 @@ use crate::registration::register::Outer;
 use crate::step::changes::Content;
 use crate::step::consumer::Target;
 use crate::step::progress::Progress;
-use crate::store::table::{Row, Table, TableId};
+use crate::store::table::{Row, Table, TableId, Virtuals};
 use crate::value::digest::ResultId;
+use crate::value::{Value, identity};
 
 impl Circuit {
     /// The operator that derives rows from plans, which is made and filled if it is new. O(rows of the inputs).
@@ -122,7 +123,7 @@ impl Circuit {
     pub(crate) fn finish_operator(&mut self, number: u32, progress: &mut Progress) {
         let library = self.library.clone();
         let Some(operator) = self.operators.get_mut(number) else { return };
-        let derived = operator.finish(number, &*library);
+        let derived = operator.finish(number, &*library, &mut self.work);
         self.derive(number, derived, progress);
     }
 
@@ -132,6 +133,7 @@ impl Circuit {
         for change in derived {
             match change {
                 Derived::Remove { row } => {
+                    self.work.rows_derived += 1;
                     let Some(table) = self.store.get_mut(relation) else { return };
                     remove(table, relation, row, progress);
                 }
@@ -143,6 +145,10 @@ impl Circuit {
                         remove(table, relation, row, progress);
                     }
                     let fresh = Row { id, version, content };
+                    if kept.is_some_and(|row| is_as_before(table, row, &fresh, &given)) {
+                        continue;
+                    }
+                    self.work.rows_derived += 1;
                     let number_of_row = match kept {
                         Some(row) => {
                             let virtuals = table.virtuals_of(row).to_vec();
@@ -181,6 +187,18 @@ fn natural_order(shape: &Shape, joined: &[OrderKey]) -> Vec<OrderKey> {
             (first..).zip(joined).map(|(column, key)| OrderKey { column, ..*key }).collect()
         }
     }
+}
+
+/// Whether a derived row is the same as it is.
+fn is_as_before(table: &Table, row: u32, fresh: &Row, given: &Virtuals) -> bool {
+    let is_same_row = table.row(row).is_some_and(|known| {
+        known.version == fresh.version && identity::are_identical_objects(&known.content, &fresh.content)
+    });
+    let is_same = |known: &Option<Value>, given: &Option<Value>| match (known, given) {
+        (Some(known), Some(given)) => identity::are_identical(known, given),
+        (known, given) => known.is_none() && given.is_none(),
+    };
+    is_same_row && table.virtuals_of(row).iter().zip(given).all(|(known, given)| is_same(known, given))
 }
 
 /// Removes a derived row.

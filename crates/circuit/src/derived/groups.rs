@@ -106,8 +106,9 @@ impl Groups {
     }
 
     /// The groups that changed since the last call, in the order in which they first changed. A group that came and
-    /// went in between is not among them. The cost is that of the answers of these groups' functions.
-    pub(crate) fn take_changed(&mut self, library: &dyn Library) -> Vec<GroupChange> {
+    /// went in between is not among them. The cost is that of the answers of these groups' functions; `folded` counts
+    /// the values that they go through.
+    pub(crate) fn take_changed(&mut self, library: &dyn Library, folded: &mut u64) -> Vec<GroupChange> {
         let mut changes = Vec::with_capacity(self.changed.len());
         for number in std::mem::take(&mut self.changed) {
             let Some(group) = self.groups.get_mut(number) else {
@@ -116,7 +117,7 @@ impl Groups {
             group.is_changed = false;
             if group.rows > 0 || self.is_all {
                 group.is_reported = true;
-                changes.push(GroupChange { number, values: Some(group.values(&self.extra, library)) });
+                changes.push(GroupChange { number, values: Some(group.values(&self.extra, library, folded)) });
                 continue;
             }
             if group.is_reported {
@@ -150,13 +151,13 @@ impl Groups {
 }
 
 impl Group {
-    fn values(&self, extra: &[Box<[Value]>], library: &dyn Library) -> Box<[Value]> {
+    fn values(&self, extra: &[Box<[Value]>], library: &dyn Library, folded: &mut u64) -> Box<[Value]> {
         let shown = self.variants.as_ref().and_then(|variants| variants.first()).unwrap_or(&self.key);
         let mut values = Vec::with_capacity(shown.len() + self.accumulators.len());
         values.extend_from_slice(shown);
         for (place, accumulator) in self.accumulators.iter().enumerate() {
             let extra = extra.get(place).map_or(&[][..], |extra| extra);
-            values.push(accumulator.answer(extra, library));
+            values.push(accumulator.answer(extra, library, folded));
         }
         values.into()
     }

@@ -18,7 +18,8 @@ use crate::output::Output;
 use crate::plan::{OrderKey, Shape};
 use crate::store::table::{TableId, Virtuals};
 use crate::value::digest::{ResultId, content_version};
-use crate::value::{Key, Object, RecordId, Value};
+use crate::value::{Key, Object, RecordId, Value, identity};
+use crate::work::Work;
 
 /// The virtual column of a derived relation that holds the number of the operator.
 pub(crate) const OPERATOR_COLUMN: u32 = 0;
@@ -127,6 +128,13 @@ impl Operator {
             Rows::Groups { groups, .. } => {
                 let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
                 let keys = usize::from(grouping.keys);
+                if let (Some(old), Some(new)) = (&old, &new)
+                    && identity::are_identical(&old.value, &new.value)
+                    && old.id.is_same_record(&new.id)
+                    && identity::are_identical_lists(&old.keys, &new.keys)
+                {
+                    return Vec::new();
+                }
                 // The only input.
                 let order = &self.orders.joined;
                 if let Some(old) = old {
@@ -179,11 +187,11 @@ impl Operator {
     }
 
     /// The derived rows of the groups that have changed. O(changed groups).
-    pub(crate) fn finish(&mut self, number: u32, library: &dyn Library) -> Vec<Derived> {
+    pub(crate) fn finish(&mut self, number: u32, library: &dyn Library, work: &mut Work) -> Vec<Derived> {
         let Rows::Groups { groups, rows } = &mut self.rows else { return Vec::new() };
         let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
         let mut derived = Vec::new();
-        for change in groups.take_changed(library) {
+        for change in groups.take_changed(library, &mut work.values_folded) {
             let row = rows.get(&change.number).copied();
             let shown = change.values.and_then(|values| {
                 let columns: Vec<Option<Value>> = values.into_vec().into_iter().map(Some).collect();

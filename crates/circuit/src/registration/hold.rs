@@ -8,3 +8,13 @@ pub(crate) enum Hold {
     /// The operator that makes its rows.
     Operator(u32),
 }
+
+impl Hold {
+    /// The set, if it is one.
+    pub(crate) fn set(&self) -> Option<u32> {
+        match self {
+            Hold::Set(set) => Some(*set),
+            Hold::Operator(_) => None,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::Read;
 use crate::expr::{Expr, Failure, Scope};
 use crate::output::{Only, Output};
 use crate::plan::{OrderKey, Plan, Shape, Slot, Slots, Source};
@@ -82,6 +82,7 @@ impl Circuit {
 
     /// Computes the slots of a plan. `own` makes the slots differ from those of all other plans.
     pub(crate) fn ground(&mut self, plan: &Plan, outer: &Outer, reads: &mut Vec<Read>, own: Option<u32>) -> Ground {
+        self.work.plans_started += 1;
         let live = live_slots(plan);
         let mut lookups = Vec::new();
         let mut holds = Vec::new();
@@ -137,6 +138,7 @@ impl Circuit {
                     let mut reader = StoreReader::new(&self.store);
                     let scope = Scope { subqueries: &answers, ..outer.scope() };
                     let value = expr.evaluate(&scope, &mut reader, &*self.library);
+                    self.reading.count_records(reader.reads.len());
                     reads.append(&mut reader.reads);
                     value.ok().map(|value| value.into_owned())
                 }

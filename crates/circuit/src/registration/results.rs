@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use smallvec::SmallVec;
+
 use crate::circuit::{Circuit, More, ResultState};
 use crate::collection::shrink::Shrink;
 use crate::plan::{Slots, Window};
@@ -43,7 +45,7 @@ impl Circuit {
         let binding = self.templates.get(template)?.bindings.get(binding)?;
         let result = match (binding.partition(), window) {
             (None, _) => binding.result,
-            (Some(partition), Some(window)) => partition.windows.iter().find(|(known, _)| *known == window)?.1,
+            (Some(partition), Some(window)) => partition.result_of(window)?,
             (Some(_), None) => return None,
         };
         let state = self.results.get_mut(result)?;
@@ -53,13 +55,6 @@ impl Circuit {
 
     pub(crate) fn add_binding(&mut self, template: u32, mut slots: Slots, holds: Vec<Hold>) -> u32 {
         self.store.share(slots.0.iter_mut().flatten());
-        for hold in &holds {
-            if let Hold::Set(set) = hold
-                && let Some(set) = self.sets.get_mut(*set)
-            {
-                set.enter(template);
-            }
-        }
         let with = Evaluation { library: &*self.library, sets: &self.sets };
         let Some(state) = self.templates.get_mut(template) else { return u32::MAX };
         let environment = state.attachments.as_mut().map_or(0, |attachments| attachments.enter(&slots));
@@ -67,7 +62,14 @@ impl Circuit {
             let table = self.store.get(state.key.relation);
             state.partition(table, &slots, with, &mut self.work)
         });
-        state.insert(Binding::new(slots, partition, holds, environment))
+        let sets: SmallVec<[u32; 2]> = holds.iter().filter_map(Hold::set).collect();
+        let binding = state.insert(Binding::new(slots, partition, holds, environment));
+        for set in sets {
+            if let Some(set) = self.sets.get_mut(set) {
+                set.enter(template, binding);
+            }
+        }
+        binding
     }
 
     /// The result of all rows of a new binding.
@@ -86,7 +88,7 @@ impl Circuit {
         let result = self.results.insert(ResultState::new(template, binding, Some(window)));
         let binding = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding));
         if let Some(partition) = binding.and_then(Binding::partition_mut) {
-            partition.windows.push((window, result));
+            partition.add_window(window, result);
         }
         self.begin_result(ResultId(result));
         ResultId(result)
@@ -106,7 +108,7 @@ impl Circuit {
             shown.for_each(|row| digest.apply(&RowChange::enter(row, Vec::new())));
         } else {
             let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
-            rows.iter().for_each(|row| self.attach(template, *row, environment));
+            rows.iter().for_each(|row| self.attach(template, *row, environment, result.0));
             self.listing(result).iter().for_each(|change| digest.apply(change));
         }
         if let Some(state) = self.results.get_mut(result.0) {
@@ -126,15 +128,15 @@ impl Circuit {
         if has_children {
             let environment = self.result(result).map_or(0, |(_, binding, _)| binding.environment);
             for row in self.numbers(result) {
-                self.detach(template, row, environment);
+                self.detach(template, row, environment, result.0);
             }
         }
-        self.results.remove(result.0);
+        let window = self.results.remove(result.0).and_then(|state| state.window());
         let Some(state) = self.templates.get_mut(template) else { return };
-        if let Some(partition) = state.bindings.get_mut(binding).and_then(Binding::partition_mut) {
-            partition.windows.retain(|(_, other)| *other != result.0);
-            partition.windows.shrink();
-            if !partition.windows.is_empty() {
+        let partition = state.bindings.get_mut(binding).and_then(Binding::partition_mut);
+        if let (Some(partition), Some(window)) = (partition, window) {
+            partition.remove_window(window);
+            if partition.has_windows() {
                 return;
             }
         }
@@ -144,19 +146,17 @@ impl Circuit {
     /// Removes a binding whose results are gone, and the template with its last binding.
     pub(crate) fn release_binding(&mut self, template: u32, binding: u32) {
         let Some(state) = self.templates.get_mut(template) else { return };
-        let Some(binding) = state.remove(binding) else { return };
+        let Some(gone) = state.remove(binding) else { return };
         if let Some(attachments) = &mut state.attachments {
-            attachments.leave(binding.environment);
+            attachments.leave(gone.environment);
         }
         let is_unused = state.bindings.len() == 0;
-        for hold in binding.into_holds() {
-            if let Hold::Set(set) = hold
-                && let Some(set) = self.sets.get_mut(set)
-            {
-                set.leave(template);
+        for set in gone.holds().iter().filter_map(Hold::set) {
+            if let Some(set) = self.sets.get_mut(set) {
+                set.leave(template, binding);
             }
-            self.release_hold(hold);
         }
+        gone.into_holds().into_iter().for_each(|hold| self.release_hold(hold));
         if is_unused {
             self.drop_template(template);
         }

@@ -10,7 +10,10 @@ use crate::plan::{Plan, Slot, Slots};
 use crate::registration::hold::Hold;
 use crate::registration::register::{Ground, Outer};
 use crate::step::delta::Marks;
+use crate::template::route::{slots_of, value_of};
 use crate::value::digest::ResultId;
+use crate::value::identity;
+use crate::work::Work;
 
 /// A registered plan with computed slots. Registrations of the same plan share one.
 #[derive(Debug)]
@@ -73,7 +76,8 @@ impl Circuit {
         }
     }
 
-    /// Computes the slots of a root again, and marks which rows its result gains and loses. O(rows before and after).
+    /// Computes the slots of a root again, and marks which rows its result gains and loses. O(slots, and rows that the
+    /// difference concerns) where the slots tell these; O(rows before and after) where they don't.
     pub(crate) fn rebind(&mut self, number: u32, marks: &mut Marks) {
         let Some(root) = self.roots.get_mut(number) else { return };
         let (plan, result) = (root.plan.clone(), root.result);
@@ -91,9 +95,48 @@ impl Circuit {
             holds.into_iter().for_each(|hold| self.release_hold(hold));
             return;
         }
+        if is_same_template && self.has_same_holds(result, &holds) && self.shift_result(&plan, result, &slots, marks) {
+            holds.into_iter().for_each(|hold| self.release_hold(hold));
+            return;
+        }
         self.mark_all(result, -1, marks);
         self.move_result(result, template, slots, holds, marks);
         self.mark_all(result, 1, marks);
+    }
+
+    fn has_same_holds(&self, result: ResultId, holds: &[Hold]) -> bool {
+        self.result(result).is_some_and(|(_, binding, _)| binding.holds() == holds)
+    }
+
+    /// Gives the binding of a root other slots, if they tell which rows that concerns; false if not.
+    fn shift_result(&mut self, plan: &Plan, result: ResultId, slots: &Slots, marks: &mut Marks) -> bool {
+        let Some((state, binding, _)) = self.result(result) else { return false };
+        let Some(table) = self.store.get(state.key.relation) else { return false };
+        // What is shown of each row, or under it, may depend on the slots.
+        let is_changed = |slot: u16| !identity::are_identical(value_of(slots, slot), value_of(&binding.slots, slot));
+        let mut shows_change = false;
+        plan.output.expressions(&mut |expr| {
+            let mut shown = Vec::new();
+            slots_of(expr, &mut shown);
+            shows_change |= shown.into_iter().any(is_changed);
+        });
+        let attachments = state.attachments.as_ref();
+        let is_same = attachments.is_none_or(|under| under.is_same_environment(slots, &binding.slots));
+        if shows_change || !is_same {
+            return false;
+        }
+        let Some((template, number)) = self.results.get(result.0).map(|state| (state.template, state.binding)) else {
+            return false;
+        };
+        let (relation, with) = (state.key.relation, self.evaluation());
+        let mut work = Work::default();
+        let rows = state.rows_between(table, &binding.slots, slots, with, &mut work);
+        let moves = rows.map(|rows| state.moves_between(number, slots, &rows, table, with, &mut work));
+        self.work += work;
+        let (Some(moves), Some(state)) = (moves, self.templates.get_mut(template)) else { return false };
+        let mark = |result, row, weight| marks.mark(result, relation, row, weight);
+        state.shift_binding(number, slots.clone(), moves, &mut self.work, mark);
+        true
     }
 
     /// Marks all rows of a result.
@@ -113,7 +156,7 @@ impl Circuit {
         let window = state.window();
         if let Some(binding) = self.templates.get_mut(template).and_then(|state| state.bindings.get_mut(binding)) {
             match (binding.partition_mut(), window) {
-                (Some(partition), Some(window)) => partition.windows.push((window, result.0)),
+                (Some(partition), Some(window)) => partition.add_window(window, result.0),
                 _ => binding.result = result.0,
             }
         }

@@ -10,7 +10,8 @@ use crate::registration::register::rank_of;
 use crate::store::arrangement::Spec;
 use crate::store::table::TableId;
 use crate::template::column::Column;
-use crate::template::route::{Access, Membership, Routing, RowKey, take_memberships};
+use crate::template::keys::Part;
+use crate::template::route::{Access, Member, Membership, Routing, take_memberships};
 use crate::template::{TemplateKey, TemplateState, Wiring};
 
 impl Circuit {
@@ -45,8 +46,8 @@ impl Circuit {
         let memberships: Vec<(Membership, u32)> = memberships
             .into_iter()
             .map(|membership| {
-                let columns = vec![columns[usize::from(membership.column)].clone()];
-                let spec = Spec::Hash { columns, key: RowKey::Columns(vec![0]) };
+                let equal = vec![columns[usize::from(membership.column)].clone()];
+                let spec = Spec { equal, member: None, order: None };
                 (membership, self.arrange(relation, spec))
             })
             .collect();
@@ -54,7 +55,8 @@ impl Circuit {
         let number = self.templates.insert(TemplateState::new(key.clone(), wiring));
         self.by_template.insert(key, number);
         if let Some(relation) = self.store.get_mut(relation) {
-            relation.templates.push(number);
+            let position = relation.templates.partition_point(|other| *other < number);
+            relation.templates.insert(position, number);
         }
         number
     }
@@ -85,7 +87,7 @@ impl Circuit {
     /// The number of an arrangement of a relation, which is filled if it is new.
     fn arrange(&mut self, relation: TableId, spec: Spec) -> u32 {
         let Some(table) = self.store.get_mut(relation) else { return u32::MAX };
-        let ranks = spec.columns().iter().map(|column| match column {
+        let ranks = spec.columns().map(|column| match column {
             Column::Field(_) | Column::Local(_) => 0,
             Column::Virtual(number) => table.virtual_columns.get(*number).map_or(0, |column| column.rank),
         });
@@ -96,7 +98,7 @@ impl Circuit {
                 .views()
                 .filter_map(|(row, view)| Some((row, table.arrangements.place(number, view, &*self.library)?)))
                 .collect();
-            places.into_iter().for_each(|(row, place)| table.arrangements.insert(number, place, row));
+            places.iter().for_each(|(row, place)| table.arrangements.insert(number, place, *row));
         }
         number
     }
@@ -110,8 +112,10 @@ impl Circuit {
             for arrangement in state.wiring.arrangements.iter().chain(of_memberships) {
                 table.arrangements.release(*arrangement);
             }
-            table.templates.retain(|other| *other != number);
-            table.templates.shrink();
+            if let Ok(position) = table.templates.binary_search(&number) {
+                table.templates.remove(position);
+                table.templates.shrink();
+            }
         }
         for column in state.wiring.columns.iter().take(state.key.template.columns.len()) {
             if let Column::Virtual(column) = column {
@@ -135,20 +139,16 @@ fn only_of_operator(filter: Option<Expr>, column: usize, slot: usize) -> Expr {
 
 /// The arrangement that serves an access.
 fn spec_of(access: &Access, columns: &[Column]) -> Spec {
-    let column = |number: &u16| columns[usize::from(*number)].clone();
-    match access {
-        Access::Order { column: number, .. } => Spec::Order { column: column(number) },
-        Access::Set { column: number, .. } => {
-            Spec::Hash { columns: vec![column(number)], key: RowKey::Columns(vec![0]) }
-        }
-        Access::Hash { row, .. } => {
-            let key = match row {
-                RowKey::Columns(columns) => RowKey::Columns((0..columns.len() as u16).collect()),
-                RowKey::Contained(_) => RowKey::Contained(0),
-                RowKey::Items(_) => RowKey::Items(0),
-                RowKey::ItemsOrSelf(_) => RowKey::ItemsOrSelf(0),
-            };
-            Spec::Hash { columns: row.columns().iter().map(column).collect(), key }
-        }
+    let column = |number: u16| columns[usize::from(number)].clone();
+    let equal: Vec<Column> = access.equal.iter().map(|(number, _)| column(*number)).collect();
+    let order = access.between.map(|between| column(between.column));
+    let member = access.member.map(|member| match member {
+        Member::Hash { column: number, of_row, .. } => (of_row, column(number)),
+        Member::Set { column: number, .. } => (Part::Whole, column(number)),
+    });
+    match member {
+        // A value alone has the same key in either place, so that one arrangement does for both.
+        Some((Part::Whole, column)) if equal.is_empty() => Spec { equal: vec![column], member: None, order },
+        member => Spec { equal, member, order },
     }
 }

@@ -154,6 +154,14 @@ impl Former {
         (before, relation.view(self.number).map(places).unwrap_or_default())
     }
 
+    /// The row before the step, if it was there and has other content now.
+    pub(crate) fn own_row(&self) -> Option<&Row> {
+        match &self.content {
+            Content::Was(row) => Some(row),
+            Content::Absent | Content::Same => None,
+        }
+    }
+
     /// The row as it was before the step.
     pub(crate) fn view<'a>(&'a self, relation: &'a Table) -> Option<RowView<'a>> {
         let row = match &self.content {

@@ -6,6 +6,7 @@ use crate::circuit::Circuit;
 use crate::dependent::attachment::Attached;
 use crate::step::changes::Content;
 use crate::step::delta::{ChangeKind, Marks, Nested, ResultDelta, RowChange, Touched};
+use crate::step::difference::{difference, of_same_rows, undo};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::TableId;
 use crate::value::digest::{Digest, ResultId};
@@ -22,6 +23,7 @@ impl Circuit {
         let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
         consumers.sort_unstable();
         consumers.dedup();
+        let mut is_fed = vec![false; consumers.len()];
         for of_result in touched.chunk_by(|a, b| a.result == b.result) {
             let result = ResultId(of_result[0].result);
             let mut changes: Vec<RowChange> =
@@ -36,12 +38,18 @@ impl Circuit {
             if !changes.is_empty() {
                 progress.deltas.insert(result.0, ResultDelta { result, changes, digest });
             }
-            self.dependencies.readers_of_result(result.0, |dependent| self.wake(dependent, progress));
+            self.wake_readers_of(result, progress);
             for consumer in self.consumers_of(result) {
                 self.feed(consumer, of_result, progress);
-                consumers.retain(|(other, row)| *other != consumer || of_result.iter().all(|known| known.row != *row));
+                for row in of_result {
+                    if let Ok(position) = consumers.binary_search(&(consumer, row.row)) {
+                        is_fed[position] = true;
+                    }
+                }
             }
         }
+        let mut is_fed = is_fed.into_iter();
+        consumers.retain(|_| !is_fed.next().unwrap_or(false));
         for of_consumer in consumers.chunk_by(|a, b| a.0 == b.0) {
             self.feed_again(of_consumer, progress);
         }
@@ -129,7 +137,7 @@ impl Circuit {
     /// changed. Answers the subqueries of before.
     fn renew_attachments(&mut self, touched: &[Touched], stage: &Stage, marks: &Marks, progress: &Progress) -> Former {
         let mut former = Former::default();
-        let mut due: Vec<(u32, u32, u32)> = stage.attachments.clone();
+        let mut due: Vec<(u32, u32, u32)> = stage.renewals.clone();
         for row in touched {
             let Some((template, _, environment)) = self.attachments_at(row, marks) else { continue };
             if row.was_shown && self.has_new_content(row.table, row.row, progress) {
@@ -146,7 +154,7 @@ impl Circuit {
         for row in touched {
             let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
             if row.is_shown && (!row.was_shown || now != before) {
-                self.attach(template, row.row, now);
+                self.attach(template, row.row, now, row.result);
             }
         }
         former
@@ -157,7 +165,7 @@ impl Circuit {
         for row in touched {
             let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
             if row.was_shown && (!row.is_shown || now != before) {
-                self.detach(template, row.row, before);
+                self.detach(template, row.row, before, row.result);
             }
         }
         for attached in former.into_values() {
@@ -178,92 +186,4 @@ impl Circuit {
         let former = progress.changes.of(table).and_then(|changes| changes.get(row));
         former.is_some_and(crate::step::changes::Former::has_new_content)
     }
-}
-
-/// What leads from one list of rows to another. Both are as if all rows had just entered.
-fn difference(before: Vec<RowChange>, now: Vec<RowChange>) -> Vec<RowChange> {
-    let mut changes = Vec::new();
-    let mut gone = before;
-    for row in now {
-        match gone.iter().position(|other| other.id.is_same_record(&row.id)) {
-            None => changes.push(row),
-            Some(position) => {
-                let was = gone.swap_remove(position);
-                let mut nested = Vec::new();
-                let children = was.nested.iter().chain(&row.nested).map(|nested| nested.child);
-                let last = children.max().map_or(0, |child| child + 1);
-                for child in 0..last {
-                    let of = |row: &RowChange| {
-                        let found = row.nested.iter().find(|nested| nested.child == child);
-                        found.map(|nested| nested.changes.clone()).unwrap_or_default()
-                    };
-                    let changes = difference(of(&was), of(&row));
-                    if !changes.is_empty() {
-                        nested.push(Nested { child, changes });
-                    }
-                }
-                let kind = if was.version == row.version { ChangeKind::Stay } else { ChangeKind::Update };
-                if kind == ChangeKind::Update || !nested.is_empty() {
-                    changes.push(RowChange { kind, former: was.version, nested, ..row });
-                }
-            }
-        }
-    }
-    changes.extend(gone.into_iter().map(RowChange::into_leave));
-    changes
-}
-
-/// Changes of a result whose rows were derived again: what left and came back under its id has stayed.
-fn of_same_rows(changes: Vec<RowChange>) -> Vec<RowChange> {
-    let (mut gone, mut come, mut changed) = (Vec::new(), Vec::new(), Vec::new());
-    for change in changes {
-        match change.kind {
-            ChangeKind::Leave => gone.push(change),
-            ChangeKind::Enter => come.push(change),
-            ChangeKind::Update | ChangeKind::Stay => changed.push(change),
-        }
-    }
-    gone.iter_mut().for_each(enter);
-    changed.extend(difference(gone, come));
-    changed
-}
-
-/// The rows before some changes.
-fn undo(mut rows: Vec<RowChange>, changes: &[RowChange]) -> Vec<RowChange> {
-    for change in changes {
-        // A record may be several rows.
-        let is_row = |row: &RowChange| row.id.is_same_record(&change.id) && row.version == change.version;
-        let position = rows.iter().position(is_row);
-        match (change.kind, position) {
-            (ChangeKind::Enter, Some(position)) => {
-                rows.swap_remove(position);
-            }
-            (ChangeKind::Leave, _) => {
-                let mut row = change.clone();
-                enter(&mut row);
-                rows.push(row);
-            }
-            (ChangeKind::Update | ChangeKind::Stay, Some(position)) => {
-                let row = &mut rows[position];
-                (row.version, row.former) = (change.former, change.former);
-                for nested in &change.nested {
-                    match row.nested.iter_mut().find(|known| known.child == nested.child) {
-                        Some(known) => known.changes = undo(std::mem::take(&mut known.changes), &nested.changes),
-                        None => {
-                            let changes = undo(Vec::new(), &nested.changes);
-                            row.nested.push(Nested { child: nested.child, changes });
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    rows
-}
-
-/// Makes a row that left, and all that left with it, into one that enters.
-fn enter(row: &mut RowChange) {
-    row.kind = ChangeKind::Enter;
-    row.nested.iter_mut().flat_map(|nested| &mut nested.changes).for_each(enter);
 }

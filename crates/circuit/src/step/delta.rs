@@ -59,7 +59,7 @@ pub enum ChangeKind {
 pub(crate) struct Marks {
     entries: Vec<Mark>,
     /// Results that have got another binding, and the environment that they had.
-    moved: Vec<(u32, u32)>,
+    moved: HashMap<u32, u32, foldhash::fast::FixedState>,
     /// The bindings that they had: template and binding.
     released: Vec<(u32, u32)>,
     touched: Vec<Touched>,
@@ -91,7 +91,7 @@ impl Marks {
 
     /// Notes that a result has got another binding. The former one is still needed until the difference is told.
     pub(crate) fn moved(&mut self, result: u32, former_environment: u32, former: (u32, u32)) {
-        self.moved.push((result, former_environment));
+        self.moved.insert(result, former_environment);
         self.released.push(former);
     }
 
@@ -100,9 +100,9 @@ impl Marks {
         std::mem::take(&mut self.released)
     }
 
-    /// The environment of a result before it got another binding.
+    /// The environment of a result before it got another binding. O(1).
     pub(crate) fn former_environment(&self, result: u32) -> Option<u32> {
-        self.moved.iter().find(|(moved, _)| *moved == result).map(|(_, environment)| *environment)
+        self.moved.get(&result).copied()
     }
 
     /// The net movement of each row in each result, by result. O(marks · log marks).

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
-use crate::dependent::dependencies::{Dependent, Read};
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::Read;
 use crate::derived::operator::Input;
 use crate::output::Output;
 use crate::step::consumer::{Consumer, Target, Told};
 use crate::step::delta::Touched;
 use crate::step::progress::Progress;
 use crate::store::table::RowView;
-use crate::value::Value;
 use crate::value::digest::ResultId;
+use crate::value::{Value, identity};
 
 impl Circuit {
     /// Feeds a consumer all rows of its result. O(result).
@@ -33,7 +34,8 @@ impl Circuit {
             let former = former.unwrap_or_default();
             let old = match (target, is_local) {
                 (Target::Watch, _) => None,
-                (_, true) => self.former_input(row, &output, target, progress).filter(|_| row.was_shown),
+                (_, true) if !row.was_shown => None,
+                (_, true) => self.former_input(row, &output, target, progress),
                 (_, false) => former.value.clone().and_then(|value| self.told(row, target, value, progress)),
             };
             let mut reads = Vec::new();
@@ -87,6 +89,11 @@ impl Circuit {
         match target {
             Target::Watch => {}
             Target::Set(set) => {
+                if let (Some(old), Some(new)) = (&old, &new)
+                    && identity::are_identical(&old.value, &new.value)
+                {
+                    return;
+                }
                 for (input, weight) in [(old, -1), (new, 1)] {
                     if let Some(input) = input {
                         self.sets.add(set, &input.value, weight);
@@ -98,7 +105,7 @@ impl Circuit {
                 let templates: Vec<u32> = self.sets.templates_of(set).collect();
                 for template in templates {
                     if let Some(state) = self.templates.get(template) {
-                        progress.at(state.key.rank).templates.push(template);
+                        progress.at(state.key.rank).sets.push((template, set));
                     }
                 }
             }

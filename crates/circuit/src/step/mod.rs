@@ -8,24 +8,26 @@ pub(crate) mod changes;
 pub(crate) mod conclude;
 pub(crate) mod consumer;
 pub(crate) mod delta;
+mod difference;
 pub(crate) mod executor;
 pub(crate) mod feed;
+mod look;
 pub(crate) mod progress;
 
 use smallvec::SmallVec;
 
 use crate::circuit::Circuit;
-use crate::dependent::dependencies::{Dependent, Read};
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::{Aspect, Read};
 use crate::ingest::batch::coalesce;
-use crate::step::changes::{Content, Former, RelationChanges};
+use crate::step::changes::{Content, Former};
 use crate::step::delta::{Marks, ResultDelta};
-use crate::step::executor::{Executor, PARALLEL, Serial, in_parallel};
+use crate::step::executor::{Executor, Serial};
 use crate::step::progress::{Progress, Stage};
-use crate::store::edges::EdgeRow;
+use crate::store::edges::Edge;
 use crate::store::table::{Change, TableId};
-use crate::template::{Evaluation, TemplateState, Transition, rows_with_value};
-use crate::value::{Value, identity};
-use crate::work::Work;
+use crate::value::digest::ResultId;
+use crate::value::{RecordId, Value, identity};
 
 /// What one step did.
 #[derive(Debug, Default)]
@@ -52,20 +54,6 @@ pub struct Statistics {
     pub tables: usize,
     /// Results that changed.
     pub results: usize,
-}
-
-/// A row that a template has to look at.
-struct Candidate<'a> {
-    row: u32,
-    former: Option<&'a Former>,
-    /// A live set has changed that the row may be in.
-    is_forced: bool,
-}
-
-impl<'a> Candidate<'a> {
-    fn changed(former: &'a Former) -> Self {
-        Candidate { row: former.number, former: Some(former), is_forced: false }
-    }
 }
 
 impl Circuit {
@@ -154,30 +142,42 @@ impl Circuit {
         if let Some(saving) = &mut self.saving {
             saving.note(table_id, number, &id);
         }
-        self.wake_readers(&Read::Record(id), progress);
-        self.change_edges(table_id, number, progress);
+        self.wake_record_readers(table_id, number, &id, progress);
+        self.change_edges(table_id, number, &id.table, progress);
         true
     }
 
+    /// Wakes whoever has read of a record what has changed.
+    fn wake_record_readers(&self, table: TableId, number: u32, id: &RecordId, progress: &mut Progress) {
+        let before = progress.changes.of(table).and_then(|changes| changes.get(number)).and_then(Former::own_row);
+        let before = before.map(|row| &row.content);
+        let after = self.store.get(table).and_then(|table| table.row(number)).map(|row| &row.content);
+        let mut woken: SmallVec<[Dependent; 8]> = SmallVec::new();
+        self.dependencies.readers_of_record(id, before, after, |dependent| woken.push(dependent));
+        woken.into_iter().for_each(|dependent| self.wake(dependent, None, progress));
+    }
+
     /// Keeps the edge index in line with a changed row, and wakes who has read the edges at its ends.
-    fn change_edges(&mut self, table: TableId, number: u32, progress: &mut Progress) {
+    fn change_edges(&mut self, table: TableId, number: u32, name: &str, progress: &mut Progress) {
         let former = progress.changes.of(table).and_then(|changes| changes.get(number));
-        let before = former.and_then(|former| match &former.content {
-            Content::Was(row) => EdgeRow::of(row),
-            Content::Absent | Content::Same => None,
-        });
-        let after = self.store.get(table).and_then(|table| table.row(number)).and_then(EdgeRow::of);
-        for end in self.store.edges.change(before, after) {
-            self.wake_readers(&Read::Edges(end), progress);
+        let before = former.and_then(Former::own_row).and_then(Edge::of);
+        let after = self.store.get(table).and_then(|table| table.row(number)).and_then(Edge::of);
+        for (end, direction) in self.store.edges.change(before, after) {
+            for aspect in [Aspect::edges(direction, None), Aspect::edges(direction, Some(name))] {
+                let read = Read::new(&end, aspect);
+                self.dependencies.readers_of(&read, |dependent| self.wake(dependent, None, progress));
+            }
         }
     }
 
-    fn wake_readers(&self, read: &Read, progress: &mut Progress) {
-        self.dependencies.readers_of(read, |dependent| self.wake(dependent, progress));
+    /// Wakes whoever has read a result, or shows it under a row.
+    pub(crate) fn wake_readers_of(&self, result: ResultId, progress: &mut Progress) {
+        self.dependencies.readers_of_result(result.0, |dependent| self.wake(dependent, Some(result), progress));
     }
 
-    /// Notes that something has to be computed again, in the stage in which it can be.
-    pub(crate) fn wake(&self, dependent: Dependent, progress: &mut Progress) {
+    /// Notes that something has to be computed again, in the stage in which it can be. `changed` is the result that has
+    /// changed, if it was one.
+    fn wake(&self, dependent: Dependent, changed: Option<ResultId>, progress: &mut Progress) {
         match dependent {
             Dependent::Virtual { table, column, row } => {
                 let relation = self.store.get(table);
@@ -186,10 +186,15 @@ impl Circuit {
                 }
             }
             Dependent::Attachment { template, row, environment } => {
-                if let Some(state) = self.templates.get(template) {
-                    let stage = progress.at(state.key.rank);
-                    stage.templates.push(template);
-                    stage.attachments.push((template, row, environment));
+                let Some(state) = self.templates.get(template) else { return };
+                let attachments = state.attachments.as_ref();
+                let Some(attached) = attachments.and_then(|attachments| attachments.get(row, environment)) else {
+                    return;
+                };
+                let stage = progress.at(state.key.rank);
+                stage.attachments.push((template, row, environment));
+                if changed.is_none_or(|result| attached.has_read(result.0)) {
+                    stage.renewals.push((template, row, environment));
                 }
             }
             Dependent::Output { consumer, row } => {
@@ -221,15 +226,17 @@ impl Circuit {
         let mut stage = progress.begin(rank);
         self.compute_virtuals(rank, &stage, progress);
         let mut marks = std::mem::take(&mut self.spare.marks);
-        let mut templates = std::mem::take(&mut stage.templates);
+        stage.sets.sort_unstable();
+        stage.sets.dedup();
+        let mut templates: Vec<u32> = stage.sets.iter().map(|(template, _)| *template).collect();
         for table in progress.changes.tables() {
             templates.extend(self.store.get(table).into_iter().flat_map(|table| &table.templates));
         }
         templates.sort_unstable();
         templates.dedup();
         templates.retain(|number| self.templates.get(*number).is_some_and(|state| state.key.rank == rank));
-        self.route(rank, &templates, progress, executor, &mut marks);
-        self.mark_attachments(&stage, &mut marks);
+        self.route(rank, &templates, &stage, progress, executor, &mut marks);
+        self.mark_attachments(&mut stage, &mut marks);
         stage.roots.sort_unstable();
         stage.roots.dedup();
         for root in &stage.roots {
@@ -281,173 +288,19 @@ impl Circuit {
         }
     }
 
-    /// Moves every changed row to its place in the arrangements of a stage, looks at it as it was and as it is for each
-    /// template over its relation, and marks what that means.
-    fn route(&mut self, rank: u32, templates: &[u32], progress: &Progress, executor: &dyn Executor, marks: &mut Marks) {
-        for table in progress.changes.tables() {
-            let Some(changes) = progress.changes.of(table) else { continue };
-            let of_table = templates.iter().copied().filter(|number| self.looks_at_changes_only(*number, table));
-            let of_table: SmallVec<[u32; 8]> = of_table.collect();
-            if executor.threads() > 1 && changes.iter().len() >= 2 * PARALLEL {
-                self.rearrange_in_parallel(table, rank, changes, executor);
-                let candidates: Vec<Candidate<'_>> = changes.iter().map(Candidate::changed).collect();
-                of_table.iter().for_each(|number| self.route_in_parallel(*number, &candidates, executor, marks));
-                continue;
-            }
-            // All of a row at a time, while it is in the processor's cache.
-            for former in changes.iter() {
-                self.rearrange(table, rank, former);
-                for number in &of_table {
-                    self.route_one(*number, &Candidate::changed(former), marks);
-                }
-            }
-        }
-        for number in templates {
-            let Some(state) = self.templates.get(*number).filter(|state| !state.wiring.memberships.is_empty()) else {
-                continue;
-            };
-            let candidates = self.candidates(state, *number, progress);
-            if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
-                self.route_in_parallel(*number, &candidates, executor, marks);
-            } else {
-                candidates.iter().for_each(|candidate| self.route_one(*number, candidate, marks));
-            }
-        }
-    }
-
-    /// Whether a template over a relation has to look at its changed rows, and at no others.
-    fn looks_at_changes_only(&self, template: u32, relation: TableId) -> bool {
-        let state = self.templates.get(template);
-        state.is_some_and(|state| state.key.relation == relation && state.wiring.memberships.is_empty())
-    }
-
-    /// Moves a changed row to its places in the arrangements of a stage.
-    fn rearrange(&mut self, table: TableId, rank: u32, former: &Former) {
-        let Some(relation) = self.store.get_mut(table) else { return };
-        if relation.arrangements.len() == 0 {
-            return;
-        }
-        let (before, after) = former.places(relation, rank, &*self.library);
-        relation.arrangements.rearrange(former.number, &before, after);
-    }
-
-    /// As [`Circuit::rearrange`] for all changed rows: the places are found on all threads.
-    fn rearrange_in_parallel(&mut self, table: TableId, rank: u32, changes: &RelationChanges, executor: &dyn Executor) {
-        let Some(relation) = self.store.get(table).filter(|relation| relation.arrangements.len() > 0) else { return };
-        let formers = changes.as_slice();
-        let places = in_parallel(formers.len(), executor, |range| {
-            formers[range].iter().map(|former| former.places(relation, rank, &*self.library)).collect::<Vec<_>>()
-        });
-        let Some(relation) = self.store.get_mut(table) else { return };
-        for (former, (before, after)) in formers.iter().zip(places.into_iter().flatten()) {
-            relation.arrangements.rearrange(former.number, &before, after);
-        }
-    }
-
-    fn route_one(&mut self, template: u32, candidate: &Candidate<'_>, marks: &mut Marks) {
-        let mut work = Work::default();
-        let transition = self.look(template, candidate, &mut work);
-        self.work += work;
-        self.carry_out(template, candidate, transition, marks);
-    }
-
-    /// Looks at all candidates on all threads, and carries out what was found in their order.
-    fn route_in_parallel(
-        &mut self,
-        template: u32,
-        candidates: &[Candidate<'_>],
-        executor: &dyn Executor,
-        marks: &mut Marks,
-    ) {
-        let looked = in_parallel(candidates.len(), executor, |range| {
-            let mut work = Work::default();
-            let looked = candidates[range].iter().map(|candidate| self.look(template, candidate, &mut work));
-            (looked.collect::<Vec<_>>(), work)
-        });
-        let mut candidates = candidates.iter();
-        for (transitions, work) in looked {
-            self.work += work;
-            for (transition, candidate) in transitions.into_iter().zip(&mut candidates) {
-                self.carry_out(template, candidate, transition, marks);
-            }
-        }
-    }
-
-    /// What a candidate is to a template as it was, and as it is.
-    fn look(&self, template: u32, candidate: &Candidate<'_>, work: &mut Work) -> Transition {
-        let Some(state) = self.templates.get(template) else { return Transition::nothing() };
-        let Some(relation) = self.store.get(state.key.relation) else { return Transition::nothing() };
-        let after = relation.view(candidate.row);
-        let before = match candidate.former {
-            Some(former) => former.view(relation),
-            None => after,
-        };
-        state.transition(candidate.row, before, after, candidate.is_forced, self.evaluation(), work)
-    }
-
-    /// Moves a candidate in the results of a template, and marks where it moved.
-    fn carry_out(&mut self, template: u32, candidate: &Candidate<'_>, transition: Transition, marks: &mut Marks) {
-        let Some(state) = self.templates.get_mut(template) else { return };
-        let (table, row) = (state.key.relation, candidate.row);
-        match transition {
-            // Only other content is new than what the template looks at.
-            Transition::Stay(standing) if candidate.former.is_some_and(Former::has_new_content) => {
-                state.stay(&standing, |result| marks.mark(result, table, row, 0));
-            }
-            Transition::Stay(_) => {}
-            Transition::Move { before, after } => {
-                state.transfer(&before, &after, row, |result, row, weight| marks.mark(result, table, row, weight));
-            }
-        }
-    }
-
-    /// The rows that a template has to look at: changed ones, and those that a changed live set may concern.
-    fn candidates<'a>(&self, state: &TemplateState, template: u32, progress: &'a Progress) -> Vec<Candidate<'a>> {
-        let changes = progress.changes.of(state.key.relation);
-        let mut candidates: Vec<Candidate<'a>> =
-            changes.into_iter().flat_map(|changes| changes.iter()).map(Candidate::changed).collect();
-        let Some(table) = self.store.get(state.key.relation) else { return candidates };
-        let mut concerned = Vec::new();
-        for value in self.sets.changed_values_for(template) {
-            for (_, arrangement) in &state.wiring.memberships {
-                match self.sets.is_enumerable(value) {
-                    true => rows_with_value(table, *arrangement, value, &mut concerned),
-                    false => concerned.extend(table.rows().map(|(row, _)| row)),
-                }
-            }
-        }
-        concerned.sort_unstable();
-        concerned.dedup();
-        for candidate in &mut candidates {
-            // Its former value may be concerned too, so a changed row is always compared in full.
-            candidate.is_forced = true;
-            if let Ok(position) = concerned.binary_search(&candidate.row) {
-                concerned.remove(position);
-            }
-        }
-        candidates.extend(concerned.into_iter().map(|row| Candidate { row, former: None, is_forced: true }));
-        candidates
-    }
-
-    /// Marks the rows under which something has changed, in all results that show them.
-    fn mark_attachments(&mut self, stage: &Stage, marks: &mut Marks) {
+    /// Marks the rows under which something has changed, in all results that show them. O(results that show them).
+    fn mark_attachments(&self, stage: &mut Stage, marks: &mut Marks) {
+        stage.attachments.sort_unstable();
+        stage.attachments.dedup();
         for (template, row, environment) in &stage.attachments {
             let Some(state) = self.templates.get(*template) else { continue };
-            let table = state.key.relation;
-            let Some(view) = self.store.get(table).and_then(|relation| relation.view(*row)) else { continue };
-            let with = Evaluation { library: &*self.library, sets: &self.sets };
-            let columns = state.columns(view, with.library);
-            let moment = crate::dependent::live_set::Moment::Now;
-            let standing = state.standing(*row, view, &columns, moment, with, &mut self.work);
-            state.stay(&standing, |result| {
-                let is_concerned = self
-                    .results
-                    .get(result)
-                    .and_then(|state| self.templates.get(state.template)?.bindings.get(state.binding));
-                if is_concerned.is_some_and(|binding| binding.environment == *environment) {
-                    marks.mark(result, table, *row, 0);
-                }
-            });
+            let attachments = state.attachments.as_ref();
+            let Some(attached) = attachments.and_then(|attachments| attachments.get(*row, *environment)) else {
+                continue;
+            };
+            let mut readers = Vec::with_capacity(attached.readers.len());
+            attached.readers.append_to(&mut readers);
+            readers.into_iter().for_each(|result| marks.mark(result, state.key.relation, *row, 0));
         }
     }
 
@@ -465,7 +318,7 @@ impl Circuit {
         let Some(table) = self.store.get(relation) else { return };
         let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
         if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &Default::default(), places.unwrap_or_default());
+            table.arrangements.rearrange(row, &Default::default(), &places.unwrap_or_default());
         }
     }
 
@@ -474,7 +327,7 @@ impl Circuit {
         let Some(table) = self.store.get(relation) else { return };
         let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
         if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &places.unwrap_or_default(), Default::default());
+            table.arrangements.rearrange(row, &places.unwrap_or_default(), &Default::default());
         }
     }
 }

@@ -32,13 +32,15 @@ pub(crate) struct Progress {
 pub(crate) struct Stage {
     /// Virtual columns to compute again: relation, column, row.
     pub(crate) virtuals: Vec<(TableId, u32, u32)>,
-    /// Templates to look at although no row of their relation has changed.
-    pub(crate) templates: Vec<u32>,
+    /// Live sets that have changed, each with a template that tests membership in it.
+    pub(crate) sets: Vec<(u32, u32)>,
     pub(crate) roots: Vec<u32>,
     /// Consumers and rows whose outputs have to be computed again.
     pub(crate) consumers: Vec<(u32, u32)>,
-    /// Subqueries under rows to compute again: template, row, environment.
+    /// Rows under which something has changed: template, row, environment.
     pub(crate) attachments: Vec<(u32, u32, u32)>,
+    /// Those of them whose subqueries have to be computed again.
+    pub(crate) renewals: Vec<(u32, u32, u32)>,
 }
 
 impl Progress {

@@ -4,7 +4,7 @@
 //! same index of the same table share one; it is built when the first asks for it and dropped with the last.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -12,22 +12,21 @@ use smallvec::SmallVec;
 use crate::collection::id_set::IdSet;
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
-use crate::expr::Operator;
 use crate::expr::library::Library;
 use crate::store::table::RowView;
 use crate::template::column::Column;
-use crate::template::route::{Keys, RowKey};
-use crate::value::Value;
-
-type HashIndex = HashMap<u64, IdSet, foldhash::fast::FixedState>;
+use crate::template::keys::{Keys, Part, Prefix};
+use crate::value::{Value, identity};
 
 /// By what an arrangement indexes the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Spec {
-    /// By hashes of the values of these columns; the key's column numbers count them.
-    Hash { columns: Vec<Column>, key: RowKey },
-    /// By the order of the values of this column.
-    Order { column: Column },
+pub(crate) struct Spec {
+    /// By the values of these columns together,
+    pub(crate) equal: Vec<Column>,
+    /// and by hashes of a part of this one,
+    pub(crate) member: Option<(Part, Column)>,
+    /// and by the order of the values of this one.
+    pub(crate) order: Option<Column>,
 }
 
 /// The arrangements of one table.
@@ -42,26 +41,32 @@ struct Arrangement {
     readers: usize,
     /// The stage of a step in which the rows' places are known.
     rank: u32,
-    index: Index,
+    rows: Rows,
+    /// The rows that any key may match.
+    wild: IdSet,
 }
 
 #[derive(Debug)]
-enum Index {
-    /// The rows by hash, and those that any key may match.
-    Hash {
-        rows: HashIndex,
-        wild: IdSet,
-    },
-    Order(BTreeMap<Value, IdSet>),
+enum Rows {
+    ByKey(HashMap<u64, IdSet, foldhash::fast::FixedState>),
+    /// By key, and then in the order of the values.
+    InOrder(BTreeMap<(u64, Value), IdSet>),
 }
 
 /// The place of a row in each arrangement of its table, computed before a change so that it can be left behind.
 pub(crate) type Places = SmallVec<[(u32, Place); 4]>;
 
-#[derive(Debug, PartialEq)]
-pub(crate) enum Place {
-    Hash(Keys),
-    Order(Value),
+#[derive(Debug)]
+pub(crate) struct Place {
+    keys: Keys,
+    value: Option<Value>,
+}
+
+/// The values between which that of a row has to lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) above: Bound<&'a Value>,
+    pub(crate) below: Bound<&'a Value>,
 }
 
 impl Arrangements {
@@ -74,11 +79,11 @@ impl Arrangements {
             }
             return (number, false);
         }
-        let index = match spec {
-            Spec::Hash { .. } => Index::Hash { rows: HashIndex::default(), wild: IdSet::default() },
-            Spec::Order { .. } => Index::Order(BTreeMap::new()),
+        let rows = match spec.order {
+            None => Rows::ByKey(HashMap::default()),
+            Some(_) => Rows::InOrder(BTreeMap::new()),
         };
-        (self.entries.insert(Arrangement { spec, readers: 1, rank, index }), true)
+        (self.entries.insert(Arrangement { spec, readers: 1, rank, rows, wild: IdSet::default() }), true)
     }
 
     /// Counts one reader less, and drops the arrangement with its last.
@@ -114,104 +119,187 @@ impl Arrangements {
         self.entries.get(number).map(|entry| entry.place(view, library))
     }
 
-    /// Moves a row from its former places to its present ones.
-    pub(crate) fn rearrange(&mut self, row: u32, before: &Places, after: Places) {
+    /// Moves a row from its former places to its present ones. What is the same in both stays.
+    pub(crate) fn rearrange(&mut self, row: u32, before: &Places, after: &Places) {
+        let find = |places: &'_ Places, number: u32| places.iter().position(|(other, _)| *other == number);
         for (number, place) in before {
-            if !after.iter().any(|(other, now)| other == number && now == place) {
-                self.remove(*number, place, row);
+            let now = find(after, *number).map(|position| &after[position].1);
+            if let Some(entry) = self.entries.get_mut(*number) {
+                entry.remove(place, now, row);
             }
         }
         for (number, place) in after {
-            if !before.iter().any(|(other, was)| *other == number && *was == place) {
-                self.insert(number, place, row);
+            let was = find(before, *number).map(|position| &before[position].1);
+            if let Some(entry) = self.entries.get_mut(*number) {
+                entry.insert(place, was, row);
             }
         }
     }
 
     /// Files a row under a place.
-    pub(crate) fn insert(&mut self, number: u32, place: Place, row: u32) {
-        match (self.entries.get_mut(number).map(|entry| &mut entry.index), place) {
-            (Some(Index::Hash { wild, .. }), Place::Hash(Keys::Wild)) => wild.insert(row),
-            (Some(Index::Hash { rows, .. }), Place::Hash(Keys::These(keys))) => {
-                keys.into_iter().for_each(|key| rows.entry(key).or_default().insert(row));
-            }
-            (Some(Index::Order(rows)), Place::Order(value)) => rows.entry(value).or_default().insert(row),
-            _ => {}
+    pub(crate) fn insert(&mut self, number: u32, place: &Place, row: u32) {
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.insert(place, None, row);
         }
     }
 
-    /// Takes a row away from a place.
-    fn remove(&mut self, number: u32, place: &Place, row: u32) {
-        match (self.entries.get_mut(number).map(|entry| &mut entry.index), place) {
-            (Some(Index::Hash { wild, .. }), Place::Hash(Keys::Wild)) => wild.remove(row),
-            (Some(Index::Hash { rows, .. }), Place::Hash(Keys::These(keys))) => {
-                for key in keys {
-                    if let Some(ids) = rows.get_mut(key) {
-                        ids.remove(row);
-                        if ids.is_empty() {
-                            rows.remove(key);
-                            rows.shrink();
-                        }
+    /// Appends the rows that have one of these keys, and lie within the bounds where there are some, and those that any
+    /// key may match. A row may come twice. O(keys + answer), each key O(log rows) where there are bounds.
+    pub(crate) fn find(&self, number: u32, keys: &[u64], bounds: Option<Bounds<'_>>, out: &mut Vec<u32>) {
+        let Some(Arrangement { rows, wild, .. }) = self.entries.get(number) else { return };
+        wild.append_to(out);
+        for key in keys {
+            match (rows, bounds) {
+                (Rows::ByKey(rows), _) => {
+                    if let Some(ids) = rows.get(key) {
+                        ids.append_to(out);
                     }
                 }
-            }
-            (Some(Index::Order(rows)), Place::Order(value)) => {
-                if let Some(ids) = rows.get_mut(value) {
-                    ids.remove(row);
-                    if ids.is_empty() {
-                        rows.remove(value);
-                    }
+                (Rows::InOrder(rows), Some(bounds)) if !bounds.is_empty() => {
+                    rows.range(bounds.under(*key)).for_each(|(_, ids)| ids.append_to(out));
                 }
+                (Rows::InOrder(_), _) => {}
             }
-            _ => {}
         }
     }
 
-    /// Appends the rows that share one of these hashes, and those that any hash may match. A row may come twice.
-    pub(crate) fn with_hashes(&self, number: u32, keys: &[u64], out: &mut Vec<u32>) {
-        if let Some(Index::Hash { rows, wild }) = self.entries.get(number).map(|entry| &entry.index) {
-            wild.append_to(out);
-            keys.iter().filter_map(|key| rows.get(key)).for_each(|ids| ids.append_to(out));
+    /// How many rows [`Arrangements::find`] finds under a key, counted up to `most`. O(most).
+    pub(crate) fn count(&self, number: u32, key: u64, bounds: Option<Bounds<'_>>, most: usize) -> usize {
+        let Some(Arrangement { rows, wild, .. }) = self.entries.get(number) else { return 0 };
+        let found = match (rows, bounds) {
+            (Rows::ByKey(rows), _) => rows.get(&key).map_or(0, IdSet::len),
+            (Rows::InOrder(rows), Some(bounds)) if !bounds.is_empty() => {
+                rows.range(bounds.under(key)).take(most).map(|(_, ids)| ids.len()).sum()
+            }
+            (Rows::InOrder(_), _) => 0,
+        };
+        found + wild.len()
+    }
+}
+
+impl Bounds<'_> {
+    /// Whether nothing can lie within.
+    fn is_empty(&self) -> bool {
+        match (self.above, self.below) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(above), Bound::Included(below)) => above > below,
+            (Bound::Included(above) | Bound::Excluded(above), Bound::Included(below) | Bound::Excluded(below)) => {
+                above >= below
+            }
         }
     }
 
-    /// Appends the rows whose value stands in the given order to `value`.
-    pub(crate) fn in_order(&self, number: u32, operator: Operator, value: &Value, out: &mut Vec<u32>) {
-        if let Some(Index::Order(rows)) = self.entries.get(number).map(|entry| &entry.index) {
-            let bounds = match operator {
-                Operator::Less => (Bound::Unbounded, Bound::Excluded(value)),
-                Operator::LessOrEqual => (Bound::Unbounded, Bound::Included(value)),
-                Operator::Greater => (Bound::Excluded(value), Bound::Unbounded),
-                _ => (Bound::Included(value), Bound::Unbounded),
-            };
-            rows.range::<Value, _>(bounds).for_each(|(_, ids)| ids.append_to(out));
-        }
+    /// The bounds of the entries under a key.
+    fn under(&self, key: u64) -> impl RangeBounds<(u64, Value)> {
+        let at = |bound: Bound<&Value>| bound.map(|value| (key, value.clone()));
+        let start = match at(self.above) {
+            // No value is below `NONE`.
+            Bound::Unbounded => Bound::Included((key, Value::None)),
+            bound => bound,
+        };
+        let end = match (at(self.below), key.checked_add(1)) {
+            (Bound::Unbounded, Some(next)) => Bound::Excluded((next, Value::None)),
+            (bound, _) => bound,
+        };
+        (start, end)
     }
 }
 
 impl Spec {
     /// The columns that the places follow from.
-    pub(crate) fn columns(&self) -> &[Column] {
-        match self {
-            Spec::Hash { columns, .. } => columns,
-            Spec::Order { column } => std::slice::from_ref(column),
-        }
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.equal.iter().chain(self.member.iter().map(|(_, column)| column)).chain(&self.order)
     }
 }
 
 impl Arrangement {
+    /// The place of a row. One that lacks a value belongs to no binding.
     fn place(&self, view: RowView<'_>, library: &dyn Library) -> Place {
-        match &self.spec {
-            Spec::Hash { columns, key } => {
-                let mut values: SmallVec<[Value; 4]> = SmallVec::new();
-                for column in columns {
-                    // A row without the value belongs to no binding.
-                    let Some(value) = column.value(view, library) else { return Place::Hash(Keys::none()) };
-                    values.push(value);
+        self.place_of(view, library).unwrap_or(Place { keys: Keys::none(), value: None })
+    }
+
+    fn place_of(&self, view: RowView<'_>, library: &dyn Library) -> Option<Place> {
+        let value = |column: &Column| column.value(view, library);
+        let equal: SmallVec<[Value; 4]> = self.spec.equal.iter().map(value).collect::<Option<_>>()?;
+        let member = match &self.spec.member {
+            Some((part, column)) => Some(part.keys(&value(column)?)),
+            None => None,
+        };
+        let keys = Prefix::of(equal.iter()).map_or(Keys::Wild, |prefix| prefix.filed(member));
+        let value = match &self.spec.order {
+            Some(column) => Some(value(column)?),
+            None => None,
+        };
+        Some(Place { keys, value })
+    }
+
+    /// Files a row under what is in its place, and was not before.
+    fn insert(&mut self, place: &Place, was: Option<&Place>, row: u32) {
+        match &place.keys {
+            Keys::Wild => self.wild.insert(row),
+            Keys::These(keys) => {
+                let known = place.common_keys(was);
+                for key in keys.iter().filter(|key| known.binary_search(key).is_err()) {
+                    match (&mut self.rows, &place.value) {
+                        (Rows::ByKey(rows), _) => rows.entry(*key).or_default().insert(row),
+                        (Rows::InOrder(rows), Some(value)) => {
+                            rows.entry((*key, value.clone())).or_default().insert(row);
+                        }
+                        (Rows::InOrder(_), None) => {}
+                    }
                 }
-                Place::Hash(key.of_row(values.iter()))
             }
-            Spec::Order { column } => column.value(view, library).map_or(Place::Hash(Keys::none()), Place::Order),
+        }
+    }
+
+    /// Takes a row away from what is in its place, and is not any more.
+    fn remove(&mut self, place: &Place, now: Option<&Place>, row: u32) {
+        match &place.keys {
+            Keys::Wild => self.wild.remove(row),
+            Keys::These(keys) => {
+                let kept = place.common_keys(now);
+                for key in keys.iter().filter(|key| kept.binary_search(key).is_err()) {
+                    self.remove_from(*key, place.value.as_ref(), row);
+                }
+            }
+        }
+    }
+
+    fn remove_from(&mut self, key: u64, value: Option<&Value>, row: u32) {
+        match (&mut self.rows, value) {
+            (Rows::ByKey(rows), _) => {
+                if let Some(ids) = rows.get_mut(&key) {
+                    ids.remove(row);
+                    if ids.is_empty() {
+                        rows.remove(&key);
+                        rows.shrink();
+                    }
+                }
+            }
+            (Rows::InOrder(rows), Some(value)) => {
+                let entry = (key, value.clone());
+                if let Some(ids) = rows.get_mut(&entry) {
+                    ids.remove(row);
+                    if ids.is_empty() {
+                        rows.remove(&entry);
+                    }
+                }
+            }
+            (Rows::InOrder(_), None) => {}
+        }
+    }
+}
+
+impl Place {
+    /// The keys of another place of the row that stand for the same here.
+    fn common_keys<'a>(&self, other: Option<&'a Place>) -> &'a [u64] {
+        let is_same = |value: &Option<Value>| match (value, &self.value) {
+            (Some(a), Some(b)) => identity::are_identical(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        match other {
+            Some(Place { keys: Keys::These(keys), value }) if is_same(value) => keys,
+            _ => &[],
         }
     }
 }

@@ -27,33 +27,55 @@ pub(crate) struct EdgeIndex {
 /// The edges that leave a record, and those that arrive.
 #[derive(Debug, Default)]
 struct Ends {
-    leaving: BTreeSet<Edge>,
-    arriving: BTreeSet<Edge>,
+    leaving: BTreeSet<Pointer>,
+    arriving: BTreeSet<Pointer>,
 }
 
-/// An edge in the order of pointers: by table, then by key.
+/// A pointer to an edge, in the order of pointers: by the table of the edge, then by its key.
 #[derive(Clone, Debug)]
-struct Edge(Arc<RecordId>);
+struct Pointer(Arc<RecordId>);
+
+/// A row as an edge: where it leads from and to.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    id: Arc<RecordId>,
+    from: Arc<RecordId>,
+    to: Arc<RecordId>,
+}
+
+impl Edge {
+    /// The edge that a row is, if it is one.
+    pub(crate) fn of(row: &Row) -> Option<Edge> {
+        match (row.content.get("in"), row.content.get("out")) {
+            (Some(Value::RecordId(from)), Some(Value::RecordId(to))) => {
+                Some(Edge { id: row.id.clone(), from: from.clone(), to: to.clone() })
+            }
+            _ => None,
+        }
+    }
+}
 
 impl EdgeIndex {
-    /// Replaces what a row was as an edge by what it is; answers the records at the ends that this concerns. O(log
-    /// edges at a record).
-    pub(crate) fn change(&mut self, before: Option<EdgeRow>, after: Option<EdgeRow>) -> Vec<Arc<RecordId>> {
-        let mut concerned: Vec<Arc<RecordId>> = Vec::new();
-        if let (Some(before), Some(after)) = (&before, &after)
-            && before.is_same(after)
+    /// Replaces what a row was as an edge by what it is; answers the records at the ends that this concerns, and which
+    /// of their edges. O(log edges at a record).
+    pub(crate) fn change(&mut self, before: Option<Edge>, after: Option<Edge>) -> Vec<(Arc<RecordId>, Direction)> {
+        if let (Some(was), Some(is)) = (&before, &after)
+            && was.from.is_same_record(&is.from)
+            && was.to.is_same_record(&is.to)
         {
-            return concerned;
+            return Vec::new();
         }
-        if let Some(EdgeRow { edge, from, to }) = before {
-            self.remove(&from, |ends| &mut ends.leaving, &edge);
-            self.remove(&to, |ends| &mut ends.arriving, &edge);
-            concerned.extend([from, to]);
+        let mut concerned = Vec::new();
+        if let Some(Edge { id, from, to }) = before {
+            let pointer = Pointer(id);
+            self.remove(&from, |ends| &mut ends.leaving, &pointer);
+            self.remove(&to, |ends| &mut ends.arriving, &pointer);
+            concerned.extend([(from, Direction::Out), (to, Direction::In)]);
         }
-        if let Some(EdgeRow { edge, from, to }) = after {
-            self.at(&from).leaving.insert(edge.clone());
-            self.at(&to).arriving.insert(edge);
-            concerned.extend([from, to]);
+        if let Some(Edge { id, from, to }) = after {
+            self.at(&from).leaving.insert(Pointer(id.clone()));
+            self.at(&to).arriving.insert(Pointer(id));
+            concerned.extend([(from, Direction::Out), (to, Direction::In)]);
         }
         concerned
     }
@@ -78,7 +100,7 @@ impl EdgeIndex {
         &mut entry.or_insert_with(|| (id.clone(), Ends::default())).into_mut().1
     }
 
-    fn remove(&mut self, id: &RecordId, side: impl Fn(&mut Ends) -> &mut BTreeSet<Edge>, edge: &Edge) {
+    fn remove(&mut self, id: &RecordId, side: impl Fn(&mut Ends) -> &mut BTreeSet<Pointer>, edge: &Pointer) {
         if let Ok(mut entry) = self.nodes.find_entry(hash(id), |(known, _)| known.is_same_record(id)) {
             let ends = &mut entry.get_mut().1;
             side(ends).remove(edge);
@@ -91,36 +113,12 @@ impl EdgeIndex {
 }
 
 /// Appends the edges of one table or of all.
-fn append(edges: &BTreeSet<Edge>, table: Option<&str>, out: &mut Vec<Arc<RecordId>>) {
+fn append(edges: &BTreeSet<Pointer>, table: Option<&str>, out: &mut Vec<Arc<RecordId>>) {
     let Some(table) = table else { return out.extend(edges.iter().map(|edge| edge.0.clone())) };
     // No key sorts before the smallest integer.
-    let first = Edge(Arc::new(RecordId::new(table, Key::Int(i64::MIN))));
+    let first = Pointer(Arc::new(RecordId::new(table, Key::Int(i64::MIN))));
     let from_table = edges.range((Bound::Included(first), Bound::Unbounded)).map(|edge| &edge.0);
     out.extend(from_table.take_while(|edge| *edge.table == *table).cloned());
-}
-
-/// A row as an edge.
-#[derive(Debug)]
-pub(crate) struct EdgeRow {
-    edge: Edge,
-    from: Arc<RecordId>,
-    to: Arc<RecordId>,
-}
-
-impl EdgeRow {
-    /// The edge that a row is, if it is one.
-    pub(crate) fn of(row: &Row) -> Option<EdgeRow> {
-        match (row.content.get("in"), row.content.get("out")) {
-            (Some(Value::RecordId(from)), Some(Value::RecordId(to))) => {
-                Some(EdgeRow { edge: Edge(row.id.clone()), from: from.clone(), to: to.clone() })
-            }
-            _ => None,
-        }
-    }
-
-    fn is_same(&self, other: &EdgeRow) -> bool {
-        self.from.is_same_record(&other.from) && self.to.is_same_record(&other.to)
-    }
 }
 
 fn hash(record: &RecordId) -> u64 {
@@ -129,21 +127,21 @@ fn hash(record: &RecordId) -> u64 {
     hasher.finish()
 }
 
-impl PartialEq for Edge {
+impl PartialEq for Pointer {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Edge {}
+impl Eq for Pointer {}
 
-impl PartialOrd for Edge {
+impl PartialOrd for Pointer {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Edge {
+impl Ord for Pointer {
     fn cmp(&self, other: &Self) -> Ordering {
         let order = self.0.table.cmp(&other.0.table).then_with(|| self.0.key.cmp(&other.0.key));
         // Keys such as `[1]` and `[1.0]` are equal and still two records; their hashes tell them apart.

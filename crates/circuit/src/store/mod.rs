@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
-use crate::dependent::dependencies::Read;
+use crate::dependent::read::{Aspect, Read};
 use crate::expr::reader::{Direction, Reader};
 use crate::store::edges::EdgeIndex;
 use crate::store::table::{Row, Table, TableId};
@@ -135,17 +135,17 @@ impl<'a> StoreReader<'a> {
 
 impl Reader for StoreReader<'_> {
     fn record(&mut self, id: &Arc<RecordId>) -> Option<Object> {
-        self.reads.push(Read::Record(id.clone()));
+        self.reads.push(Read::new(id, Aspect::WHOLE));
         self.store.find(id).map(|row| row.content.clone())
     }
 
     fn edges(&mut self, id: &Arc<RecordId>, direction: Direction, table: Option<&str>) -> Vec<Arc<RecordId>> {
-        self.reads.push(Read::Edges(id.clone()));
+        self.reads.push(Read::new(id, Aspect::edges(direction, table)));
         self.store.edges.of(id, direction, table)
     }
 
     fn field_of(&mut self, id: &Arc<RecordId>, field: &str) -> Value {
-        self.reads.push(Read::Record(id.clone()));
+        self.reads.push(Read::new(id, Aspect::field(field)));
         self.store.find(id).and_then(|row| row.content.get(field)).cloned().unwrap_or_default()
     }
 }

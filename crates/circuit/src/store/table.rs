@@ -84,7 +84,7 @@ pub(crate) struct Table {
     pub(crate) arrangements: Arrangements,
     /// Columns that depend on more than the row.
     pub(crate) virtual_columns: Slab<VirtualColumn>,
-    /// The templates over this relation.
+    /// The templates over this relation, ascending.
     pub(crate) templates: Vec<u32>,
 }
 

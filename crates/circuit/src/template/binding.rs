@@ -43,6 +43,10 @@ impl Binding {
     }
 
     /// What the binding needs for as long as it is there.
+    pub(crate) fn holds(&self) -> &[Hold] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.holds)
+    }
+
     pub(crate) fn into_holds(self) -> Vec<Hold> {
         self.extra.map_or_else(Vec::new, |extra| extra.holds)
     }

@@ -7,8 +7,11 @@
 pub(crate) mod binding;
 pub(crate) mod binding_index;
 pub(crate) mod column;
+pub(crate) mod keys;
+pub(crate) mod membership;
 pub(crate) mod partition;
 pub(crate) mod route;
+mod shift;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use crate::collection::hash_index::Ids;
 use crate::collection::id_set::IdSet;
 use crate::collection::shrink::shrink_table;
 use crate::collection::slab::Slab;
@@ -29,8 +33,10 @@ use crate::store::table::{RowView, Table, TableId};
 use crate::template::binding::Binding;
 use crate::template::binding_index::{BindingIndex, BindingPlace};
 use crate::template::column::Column;
+use crate::template::keys::Keys;
+use crate::template::membership::set_of;
 use crate::template::partition::{Partition, Position};
-use crate::template::route::{Access, Keys, Membership, Routing};
+use crate::template::route::{Membership, Routing};
 use crate::value::{Value, identity};
 use crate::work::Work;
 
@@ -47,6 +53,17 @@ pub(crate) struct Standing {
     members: Members,
     /// The place in the order, where the order matters and the row belongs to any binding.
     position: Option<Position>,
+}
+
+/// The change of a row that a template looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowTransition<'a> {
+    pub(crate) before: Option<RowView<'a>>,
+    pub(crate) after: Option<RowView<'a>>,
+    /// Whether the content, and not only what depends on other rows, has changed.
+    pub(crate) has_new_content: bool,
+    /// More than the row may have changed: live sets have.
+    pub(crate) is_forced: bool,
 }
 
 /// What a change of a row means to a template.
@@ -156,15 +173,15 @@ impl TemplateState {
 
     fn file(&mut self, number: u32) {
         let Some(binding) = self.bindings.get(number) else { return };
-        let keys = self.keys_of(&binding.slots);
+        let places = self.places_of(&binding.slots);
         let slots_hash = hash(&binding.slots);
         let bindings = &self.bindings;
         let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
         self.by_slots.insert_unique(slots_hash, number, rehash);
-        match keys {
-            Some(keys) => {
-                for (index, key) in self.indexes.iter_mut().zip(keys) {
-                    index.insert(key, number);
+        match places {
+            Some(places) => {
+                for (index, place) in self.indexes.iter_mut().zip(places) {
+                    index.insert(place, number);
                 }
             }
             None => self.unindexed.insert(number),
@@ -173,17 +190,17 @@ impl TemplateState {
 
     fn unfile(&mut self, number: u32) {
         let Some(binding) = self.bindings.get(number) else { return };
-        let keys = self.keys_of(&binding.slots);
+        let places = self.places_of(&binding.slots);
         if let Ok(entry) = self.by_slots.find_entry(hash(&binding.slots), |other| *other == number) {
             entry.remove();
             let bindings = &self.bindings;
             let rehash = |number: &u32| bindings.get(*number).map_or(0, |binding| hash(&binding.slots));
             shrink_table(&mut self.by_slots, rehash);
         }
-        match keys {
-            Some(keys) => {
-                for (index, key) in self.indexes.iter_mut().zip(keys) {
-                    index.remove(key, number);
+        match places {
+            Some(places) => {
+                for (index, place) in self.indexes.iter_mut().zip(places) {
+                    index.remove(place, number);
                 }
             }
             None => self.unindexed.remove(number),
@@ -247,23 +264,26 @@ impl TemplateState {
         Standing { members, position }
     }
 
-    /// What the change of a row means. `is_forced` says that more than the row may have changed: a live set has.
+    /// What the change of a row means. O(candidates of the row as it was and as it is).
     pub(crate) fn transition(
         &self,
         number: u32,
-        before: Option<RowView<'_>>,
-        after: Option<RowView<'_>>,
-        is_forced: bool,
+        change: RowTransition<'_>,
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Transition {
+        let RowTransition { before, after, has_new_content, is_forced } = change;
         work.rows_examined += u64::from(before.is_some()) + u64::from(after.is_some());
         let with_columns = |view| (view, self.columns(view, with.library));
         let (before, after) = (before.map(with_columns), after.map(with_columns));
         if let (false, Some((view, was)), Some((_, is))) = (is_forced, &before, &after)
             && identity::are_identical_attempts(was, is)
         {
-            return Transition::Stay(self.standing(number, *view, was, Moment::Before, with, work));
+            return match has_new_content {
+                true => Transition::Stay(self.standing(number, *view, was, Moment::Before, with, work)),
+                // What is new is nothing that this template looks at.
+                false => Transition::nothing(),
+            };
         }
         let mut standing = |row: Option<(RowView<'_>, Columns)>, moment| match row {
             Some((view, columns)) => self.standing(number, view, &columns, moment, with, work),
@@ -275,12 +295,12 @@ impl TemplateState {
     }
 
     /// Calls `mark` for each result that shows a row which did not move.
-    pub(crate) fn stay(&self, standing: &Standing, mut mark: impl FnMut(u32)) {
+    pub(crate) fn stay(&self, standing: &Standing, work: &mut Work, mut mark: impl FnMut(u32)) {
         for binding in standing.members.iter().filter_map(|number| self.bindings.get(*number)) {
             match (binding.partition(), &standing.position) {
                 (None, _) => mark(binding.result),
                 (Some(partition), Some(position)) => {
-                    partition.results_at(position, &self.wiring.order).for_each(&mut mark);
+                    partition.results_at(position, &self.wiring.order, work, &mut mark);
                 }
                 (Some(_), None) => {}
             }
@@ -294,25 +314,32 @@ impl TemplateState {
         before: &Standing,
         after: &Standing,
         number: u32,
+        work: &mut Work,
         mut mark: impl FnMut(u32, u32, i32),
     ) {
-        for (standing, weight) in [(before, -1), (after, 1)] {
-            for member in &standing.members {
-                let Some(binding) = self.bindings.get_mut(*member) else {
-                    continue;
-                };
-                let result = binding.result;
-                match (binding.partition_mut(), &standing.position) {
-                    (None, _) => mark(result, number, weight),
-                    (Some(partition), Some(position)) => {
-                        let mut moves = |result, row, enters| mark(result, row, if enters { 1 } else { -1 });
-                        if weight > 0 {
-                            partition.insert(position.clone(), &self.wiring.order, &mut moves);
-                        } else {
-                            partition.remove(position, &self.wiring.order, &mut moves);
-                        }
+        let order = &self.wiring.order;
+        let (mut were, mut are) = (before.members.iter().peekable(), after.members.iter().peekable());
+        while let Some(member) = were.peek().into_iter().chain(are.peek()).map(|member| **member).min() {
+            let was_in = were.next_if(|other| **other == member).is_some();
+            let is_in = are.next_if(|other| **other == member).is_some();
+            let Some(binding) = self.bindings.get_mut(member) else { continue };
+            let result = binding.result;
+            match binding.partition_mut() {
+                None => {
+                    mark(result, number, if was_in { -1 } else { 1 });
+                    if was_in && is_in {
+                        mark(result, number, 1);
                     }
-                    (Some(_), None) => {}
+                }
+                Some(partition) => {
+                    let from = before.position.as_ref().filter(|_| was_in);
+                    let to = after.position.clone().filter(|_| is_in);
+                    match (from, to) {
+                        (Some(from), Some(to)) => partition.relocate(from, to, order, work, &mut mark),
+                        (Some(from), None) => partition.remove(from, order, work, &mut mark),
+                        (None, Some(to)) => partition.insert(to, order, work, &mut mark),
+                        (None, None) => {}
+                    }
                 }
             }
         }
@@ -327,12 +354,13 @@ impl TemplateState {
         with: Evaluation<'_>,
         work: &mut Work,
     ) -> Vec<(u32, Columns)> {
+        let candidates = self.candidate_rows(table, slots, with.sets, work);
         let mut check = |number: u32, view: RowView<'_>| {
             work.rows_examined += 1;
             let columns = self.columns(view, with.library);
             self.holds(&columns, slots, Moment::Now, with).then_some((number, columns))
         };
-        match self.candidate_rows(table, slots, with.sets) {
+        match candidates {
             Some(candidates) => candidates.into_iter().filter_map(|row| check(row, table.view(row)?)).collect(),
             None => table.views().filter_map(|(row, view)| check(row, view)).collect(),
         }
@@ -352,33 +380,23 @@ impl TemplateState {
         Partition::of(rows.into_iter().filter_map(place).collect(), &self.wiring.order)
     }
 
-    /// The rows among which those of a binding are, ascending; `None` if that may be all of the table.
-    fn candidate_rows(&self, table: &Table, slots: &Slots, sets: &LiveSets) -> Option<Vec<u32>> {
+    /// The rows among which those of a binding are, ascending; `None` if that may be all of the table. O(keys of the
+    /// binding + answer).
+    fn candidate_rows(&self, table: &Table, slots: &Slots, sets: &LiveSets, work: &mut Work) -> Option<Vec<u32>> {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
             return None;
         };
         let mut rows = Vec::new();
         for (access, arrangement) in accesses.iter().zip(&self.wiring.arrangements) {
-            match access {
-                Access::Hash { binding, .. } => {
-                    let Keys::These(keys) = binding.of_slots(&slots.0) else {
-                        return None;
-                    };
-                    table.arrangements.with_hashes(*arrangement, &keys, &mut rows);
-                }
-                Access::Order { slot, operator, .. } => {
-                    // Nothing compares with what can't be computed.
-                    let Some(value) = slots.0.get(usize::from(*slot))? else { continue };
-                    table.arrangements.in_order(*arrangement, *operator, value, &mut rows);
-                }
-                Access::Set { slot, .. } => {
-                    let set = sets.get(set_of(slots, *slot)?)?;
-                    if set.is_wild() {
-                        return None;
-                    }
-                    set.values().for_each(|value| rows_with_value(table, *arrangement, value, &mut rows));
-                }
+            // Nothing satisfies a slot that could not be computed.
+            if access.slots().any(|slot| at(&slots.0, slot).is_none()) {
+                continue;
             }
+            let bounds = access.between.map(|between| between.bounds(slots));
+            let count = |key, most| table.arrangements.count(*arrangement, key, bounds, most);
+            let Keys::These(keys) = access.sought_rows(slots, sets, count) else { return None };
+            work.indexes_probed += keys.len() as u64;
+            table.arrangements.find(*arrangement, &keys, bounds, &mut rows);
         }
         rows.sort_unstable();
         rows.dedup();
@@ -403,8 +421,11 @@ impl TemplateState {
         };
         self.unindexed.append_to(out);
         for (access, index) in accesses.iter().zip(&self.indexes) {
-            work.indexes_probed += 1;
-            if !index.probe(access, columns, sets, out) {
+            let append = |ids: Ids<'_>| {
+                ids.append_to(out);
+                true
+            };
+            if !index.visit(access, columns, sets, work, append) {
                 out.clear();
                 out.extend(self.bindings.iter().map(|(number, _)| number));
                 return;
@@ -416,33 +437,18 @@ impl TemplateState {
         }
     }
 
-    /// The binding's keys in every index; `None` if one of them can't hold it.
-    fn keys_of(&self, slots: &Slots) -> Option<Vec<BindingPlace>> {
+    /// Where the binding stands in every index; `None` if one of them can't hold it.
+    fn places_of(&self, slots: &Slots) -> Option<SmallVec<[BindingPlace; 1]>> {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
-            return Some(Vec::new());
+            return Some(SmallVec::new());
         };
         accesses.iter().map(|access| BindingPlace::of(access, slots)).collect()
-    }
-}
-
-/// The live set in a slot.
-pub(crate) fn set_of(slots: &Slots, slot: u16) -> Option<u32> {
-    match at(&slots.0, slot) {
-        Some(Value::Int(set)) => u32::try_from(*set).ok(),
-        _ => None,
     }
 }
 
 /// A column or a slot, if it could be computed.
 pub(crate) fn at(values: &[Option<Value>], number: u16) -> Option<&Value> {
     values.get(usize::from(number)).and_then(Option::as_ref)
-}
-
-/// Appends the rows that an arrangement by one column files under a value, and perhaps some others.
-pub(crate) fn rows_with_value(table: &Table, arrangement: u32, value: &Value, out: &mut Vec<u32>) {
-    if let Keys::These(keys) = Keys::of_value(value) {
-        table.arrangements.with_hashes(arrangement, &keys, out);
-    }
 }
 
 fn hash(slots: &Slots) -> u64 {

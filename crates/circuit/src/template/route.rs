@@ -5,22 +5,16 @@
 //! looks up the rows it may contain. Candidates are then checked with the whole condition, so routing may answer too
 //! much, and must never answer too little.
 
-use smallvec::SmallVec;
+use std::ops::Bound;
 
+use crate::dependent::live_set::LiveSets;
 use crate::expr::{Expr, Operator};
+use crate::plan::Slots;
+use crate::store::arrangement::Bounds;
 use crate::template::at;
-use crate::value::{RoutingHash, Value, routing_hash};
-
-/// The hashes under which one side of a join is filed.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Keys {
-    These(SmallVec<[u64; 2]>),
-    /// No key can tell: candidates are all on the other side.
-    Wild,
-}
-
-/// An odd constant that spreads the bits of a composite key: 2^64 divided by the golden ratio.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::template::keys::{Keys, Part, Prefix};
+use crate::template::membership::set_of;
+use crate::value::Value;
 
 /// How the rows and the bindings of a template find each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,41 +27,38 @@ pub(crate) enum Routing {
     Unindexed,
 }
 
-/// One way in which a part of the condition is indexed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Access {
-    /// Row and binding have to share a hash.
-    Hash { row: RowKey, binding: BindingKey },
-    /// `column <operator> slot`, one of the four order comparisons.
-    Order { column: u16, slot: u16, operator: Operator },
+/// One way in which a part of the condition is indexed: by all that it names at once, so that neither side meets what
+/// the other one does not concern.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Access {
+    /// Columns that have to equal slots.
+    pub(crate) equal: Vec<(u16, u16)>,
+    pub(crate) member: Option<Member>,
+    pub(crate) between: Option<Between>,
+}
+
+/// What a column and a slot have to have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Member {
+    /// A hash of these parts of them.
+    Hash { column: u16, of_row: Part, slot: u16, of_binding: Part },
     /// The value of the column has to be in the live set of the slot.
     Set { column: u16, slot: u16 },
 }
 
-/// What of a row is hashed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum RowKey {
-    /// All of these columns together.
-    Columns(Vec<u16>),
-    /// Each item that `CONTAINS` would find in this column.
-    Contained(u16),
-    /// Each item of the list in this column.
-    Items(u16),
-    /// Each item of the list in this column, or the value itself where it is no list.
-    ItemsOrSelf(u16),
+/// A column that has to lie above one slot, below another one, or between two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Between {
+    pub(crate) column: u16,
+    pub(crate) above: Option<Edge>,
+    pub(crate) below: Option<Edge>,
 }
 
-/// What of a binding is hashed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BindingKey {
-    /// All of these slots together, in the order of the columns.
-    Slots(Vec<u16>),
-    /// Each item that `CONTAINS` would find in this slot.
-    Contained(u16),
-    /// Each item of the list in this slot.
-    Items(u16),
-    /// The first item of the list in this slot: a row must have all items, so it must have this one.
-    FirstItem(u16),
+/// One end of an interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Edge {
+    pub(crate) slot: u16,
+    pub(crate) is_included: bool,
 }
 
 /// A conjunct that tests membership in a live set: `column IN slot`, or its negation.
@@ -81,18 +72,88 @@ pub(crate) struct Membership {
 impl Routing {
     /// The routing of a condition: of `filter`, and of memberships in live sets.
     pub(crate) fn of(filter: Option<&Expr>, memberships: &[Membership]) -> Routing {
-        let mut accesses = Vec::new();
-        let is_indexed = filter.is_some_and(|filter| filter.has_slot() && disjunction(filter, &mut accesses));
-        let is_selective = matches!(accesses.as_slice(), [Access::Hash { row: RowKey::Columns(_), .. }]);
-        if let (false, Some(set)) = (is_selective, memberships.iter().find(|membership| !membership.is_negated)) {
-            return Routing::Indexed(vec![Access::Set { column: set.column, slot: set.slot }]);
+        let has_slots = filter.is_some_and(Expr::has_slot) || !memberships.is_empty();
+        if !has_slots {
+            return Routing::Single;
         }
-        match (is_indexed, filter.is_some_and(Expr::has_slot) || !memberships.is_empty()) {
-            (true, _) => Routing::Indexed(accesses),
-            (false, true) => Routing::Unindexed,
-            (false, false) => Routing::Single,
+        let mut conjuncts = Vec::new();
+        if let Some(filter) = filter {
+            filter.conjuncts(&mut |conjunct| conjuncts.push(conjunct));
+        }
+        if let Some(access) = conjunction(&conjuncts, memberships) {
+            return Routing::Indexed(vec![access]);
+        }
+        let mut accesses = Vec::new();
+        match filter.is_some_and(|filter| disjunction(filter, &mut accesses)) {
+            true => Routing::Indexed(accesses),
+            false => Routing::Unindexed,
         }
     }
+}
+
+impl Access {
+    /// The columns that it looks at.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = u16> {
+        let of_member = self.member.map(|member| match member {
+            Member::Hash { column, .. } | Member::Set { column, .. } => column,
+        });
+        let of_interval = self.between.map(|between| between.column);
+        self.equal.iter().map(|(column, _)| *column).chain(of_member).chain(of_interval)
+    }
+
+    /// The slots that it looks at.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u16> {
+        let of_member = self.member.map(|member| match member {
+            Member::Hash { slot, .. } | Member::Set { slot, .. } => slot,
+        });
+        let ends = self.between.into_iter().flat_map(|between| [between.above, between.below]).flatten();
+        self.equal.iter().map(|(_, slot)| *slot).chain(of_member).chain(ends.map(|end| end.slot))
+    }
+
+    /// The keys under which the rows of a binding are. `count` tells how many rows there are under a key, counted up to
+    /// a number.
+    pub(crate) fn sought_rows(&self, slots: &Slots, sets: &LiveSets, count: impl Fn(u64, usize) -> usize) -> Keys {
+        let equal = self.equal.iter().map(|(_, slot)| value_of(slots, *slot));
+        let Some(prefix) = Prefix::of(equal) else { return Keys::Wild };
+        // Where there are fewer rows with the prefix than further keys to try, all of them are tried.
+        let has_fewer = |keys: usize| prefix.all().is_some_and(|all| count(all, keys) < keys);
+        let further = match self.member {
+            None => None,
+            Some(Member::Hash { slot, of_binding, .. }) => match of_binding.keys(value_of(slots, slot)) {
+                Keys::These(keys) if has_fewer(keys.len()) => Some(Keys::Wild),
+                keys => Some(keys),
+            },
+            Some(Member::Set { slot, .. }) => Some(match set_of(slots, slot).and_then(|set| sets.get(set)) {
+                Some(set) if set.is_wild() || has_fewer(set.len()) => Keys::Wild,
+                Some(set) => Keys::of_values(set.values()),
+                None => Keys::none(),
+            }),
+        };
+        prefix.sought(further)
+    }
+
+    /// The keys under which the rows of a binding are that have a further key.
+    pub(crate) fn sought_rows_with(&self, further: u64, slots: &Slots) -> Keys {
+        let equal = self.equal.iter().map(|(_, slot)| value_of(slots, *slot));
+        Prefix::of(equal).map_or(Keys::Wild, |prefix| prefix.sought(Some(Keys::one(further))))
+    }
+}
+
+impl Between {
+    /// The values between which a column has to lie.
+    pub(crate) fn bounds<'a>(&self, slots: &'a Slots) -> Bounds<'a> {
+        let bound = |edge: Option<Edge>| match edge {
+            None => Bound::Unbounded,
+            Some(edge) if edge.is_included => Bound::Included(value_of(slots, edge.slot)),
+            Some(edge) => Bound::Excluded(value_of(slots, edge.slot)),
+        };
+        Bounds { above: bound(self.above), below: bound(self.below) }
+    }
+}
+
+/// The value of a slot; of one that could not be computed it is `NONE`.
+pub(crate) fn value_of(slots: &Slots, slot: u16) -> &Value {
+    at(&slots.0, slot).unwrap_or(&Value::None)
 }
 
 /// Takes the conjuncts that test membership of a column in one of the given slots out of a condition.
@@ -132,7 +193,7 @@ fn membership(conjunct: &Expr, live: &[u16]) -> Option<Membership> {
 }
 
 fn membership_of(conjunct: &Expr) -> Option<Membership> {
-    let (column, operator, slot) = comparison(conjunct)?;
+    let Comparison { column, operator, slot, .. } = comparison(conjunct)?;
     match operator {
         Operator::Inside => Some(Membership { column, slot, is_negated: false }),
         Operator::NotInside => Some(Membership { column, slot, is_negated: true }),
@@ -147,7 +208,7 @@ fn disjunction(condition: &Expr, accesses: &mut Vec<Access>) -> bool {
     }
     let mut conjuncts = Vec::new();
     condition.conjuncts(&mut |conjunct| conjuncts.push(conjunct));
-    if let Some(access) = conjunction(&conjuncts) {
+    if let Some(access) = conjunction(&conjuncts, &[]) {
         accesses.push(access);
         return true;
     }
@@ -162,50 +223,106 @@ fn disjunction(condition: &Expr, accesses: &mut Vec<Access>) -> bool {
     })
 }
 
-/// The most selective access that one of the conjuncts offers: equality first, then membership, then order.
-fn conjunction(conjuncts: &[&Expr]) -> Option<Access> {
-    let comparisons: Vec<(u16, Operator, u16)> = conjuncts.iter().filter_map(|conjunct| comparison(conjunct)).collect();
-    let mut equalities: Vec<(u16, u16)> = comparisons
+/// The access that the conjuncts offer: all equalities, one other thing that row and binding have in common, and one
+/// interval.
+fn conjunction(conjuncts: &[&Expr], memberships: &[Membership]) -> Option<Access> {
+    let comparisons: Vec<Comparison> = conjuncts.iter().filter_map(|conjunct| comparison(conjunct)).collect();
+    let mut equal: Vec<(u16, u16)> = comparisons
         .iter()
-        .filter(|(_, operator, _)| matches!(operator, Operator::Equal | Operator::Exact))
-        .map(|(column, _, slot)| (*column, *slot))
+        .filter(|comparison| comparison.is_equality())
+        .map(|found| (found.column, found.slot))
         .collect();
-    equalities.sort_unstable();
-    equalities.dedup_by_key(|(column, _)| *column);
-    if !equalities.is_empty() {
-        let (columns, slots) = equalities.into_iter().unzip();
-        return Some(Access::Hash { row: RowKey::Columns(columns), binding: BindingKey::Slots(slots) });
-    }
-    let membership = |(column, operator, slot): &(u16, Operator, u16)| {
-        let (row, binding) = match operator {
-            Operator::Inside => (RowKey::Columns(vec![*column]), BindingKey::Contained(*slot)),
-            Operator::Contains => (RowKey::Contained(*column), BindingKey::Slots(vec![*slot])),
-            Operator::AnyEqual => (RowKey::ItemsOrSelf(*column), BindingKey::Slots(vec![*slot])),
-            Operator::ContainsAny | Operator::AnyInside => (RowKey::Items(*column), BindingKey::Items(*slot)),
-            Operator::ContainsAll => (RowKey::Items(*column), BindingKey::FirstItem(*slot)),
-            _ => return None,
-        };
-        Some(Access::Hash { row, binding })
-    };
-    let order = |(column, operator, slot): &(u16, Operator, u16)| match operator {
-        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-            Some(Access::Order { column: *column, slot: *slot, operator: *operator })
-        }
-        _ => None,
-    };
-    comparisons.iter().find_map(membership).or_else(|| comparisons.iter().find_map(order))
+    equal.sort_unstable();
+    equal.dedup_by_key(|(column, _)| *column);
+    let set = memberships.iter().find(|membership| !membership.is_negated);
+    let set = set.map(|membership| Member::Set { column: membership.column, slot: membership.slot });
+    let member = set.or_else(|| comparisons.iter().find_map(Comparison::member));
+    let between = between(&comparisons);
+    let is_indexed = !equal.is_empty() || member.is_some() || between.is_some();
+    is_indexed.then_some(Access { equal, member, between })
 }
 
-/// A conjunct of the form `column <operator> slot`, whichever way round it is written.
-fn comparison(conjunct: &Expr) -> Option<(u16, Operator, u16)> {
+/// The interval that comparisons put around a column: around one with two ends, if there is any.
+fn between(comparisons: &[Comparison]) -> Option<Between> {
+    let mut intervals: Vec<Between> = Vec::new();
+    for Comparison { column, operator, slot, .. } in comparisons {
+        let edge = Some(Edge {
+            slot: *slot,
+            is_included: matches!(operator, Operator::GreaterOrEqual | Operator::LessOrEqual),
+        });
+        let (above, below) = match operator {
+            Operator::Greater | Operator::GreaterOrEqual => (edge, None),
+            Operator::Less | Operator::LessOrEqual => (None, edge),
+            _ => continue,
+        };
+        match intervals.iter_mut().find(|interval| interval.column == *column) {
+            Some(interval) => {
+                interval.above = interval.above.or(above);
+                interval.below = interval.below.or(below);
+            }
+            None => intervals.push(Between { column: *column, above, below }),
+        }
+    }
+    let two_sided = intervals.iter().find(|interval| interval.above.is_some() && interval.below.is_some());
+    two_sided.or(intervals.first()).copied()
+}
+
+/// A conjunct that compares a column with a slot.
+#[derive(Clone, Copy, Debug)]
+struct Comparison {
+    column: u16,
+    /// The operator with the column on its left, unless it has no such form.
+    operator: Operator,
+    slot: u16,
+    /// The slot is on the left.
+    is_reversed: bool,
+}
+
+impl Comparison {
+    fn is_equality(&self) -> bool {
+        matches!(self.operator, Operator::Equal | Operator::Exact)
+    }
+
+    /// What row and binding have in common where the comparison holds.
+    fn member(&self) -> Option<Member> {
+        let (of_row, of_binding) = match (self.operator, self.is_reversed) {
+            (Operator::Inside, _) => (Part::Whole, Part::Contained),
+            (Operator::Contains, _) => (Part::Contained, Part::Whole),
+            (Operator::AnyEqual, false) => (Part::ItemsOrSelf, Part::Whole),
+            (Operator::AnyEqual, true) => (Part::Whole, Part::ItemsOrSelf),
+            (Operator::AllEqual, false) => (Part::FirstOrSelf, Part::Whole),
+            (Operator::AllEqual, true) => (Part::Whole, Part::FirstOrSelf),
+            (Operator::ContainsAny | Operator::AnyInside, _) => (Part::Items, Part::Items),
+            (Operator::ContainsAll, _) => (Part::Items, Part::First),
+            (Operator::AllInside, _) => (Part::First, Part::Items),
+            _ => return None,
+        };
+        Some(Member::Hash { column: self.column, of_row, slot: self.slot, of_binding })
+    }
+}
+
+/// A comparison of a column with a slot, whichever way round it is written.
+fn comparison(conjunct: &Expr) -> Option<Comparison> {
     let Expr::Binary(operator, left, right) = conjunct else {
         return None;
     };
-    match (&**left, &**right) {
-        (Expr::Column(column), Expr::Slot(slot)) => Some((*column, *operator, *slot)),
-        (Expr::Slot(slot), Expr::Column(column)) => Some((*column, operator.mirrored()?, *slot)),
+    match (&**left, &**right, operator.mirrored()) {
+        (Expr::Column(column), Expr::Slot(slot), _) => {
+            Some(Comparison { column: *column, operator: *operator, slot: *slot, is_reversed: false })
+        }
+        (Expr::Slot(slot), Expr::Column(column), Some(mirrored)) => {
+            Some(Comparison { column: *column, operator: mirrored, slot: *slot, is_reversed: false })
+        }
+        (Expr::Slot(slot), Expr::Column(column), None) => {
+            Some(Comparison { column: *column, operator: *operator, slot: *slot, is_reversed: true })
+        }
         _ => None,
     }
+}
+
+/// Whether a conjunct compares this column with this slot, and does nothing else.
+pub(crate) fn is_comparison_of(conjunct: &Expr, column: u16, slot: u16) -> bool {
+    comparison(conjunct).is_some_and(|comparison| comparison.column == column && comparison.slot == slot)
 }
 
 /// Appends the slots that an expression reads.
@@ -216,118 +333,4 @@ pub(crate) fn slots_of(expr: &Expr, out: &mut Vec<u16>) {
         }
         false
     });
-}
-
-impl RowKey {
-    /// The columns that the key is made of.
-    pub(crate) fn columns(&self) -> &[u16] {
-        match self {
-            RowKey::Columns(columns) => columns,
-            RowKey::Contained(column) | RowKey::Items(column) | RowKey::ItemsOrSelf(column) => {
-                std::slice::from_ref(column)
-            }
-        }
-    }
-
-    /// The keys of a row. `values` are those of [`RowKey::columns`], in their order.
-    pub(crate) fn of_row<'a>(&self, mut values: impl Iterator<Item = &'a Value>) -> Keys {
-        match self {
-            RowKey::Columns(_) => composite(values),
-            RowKey::Contained(_) => values.next().map_or(Keys::none(), contained),
-            RowKey::ItemsOrSelf(_) => values.next().map_or(Keys::none(), |value| match value.as_list() {
-                Some(items) => each(items.iter()),
-                None => each([value].into_iter()),
-            }),
-            RowKey::Items(_) => values.next().map_or(Keys::none(), |value| match value {
-                // The parts of a text and of a geometry are not enumerable.
-                Value::String(_) | Value::Geometry(_) => Keys::Wild,
-                other => each(other.as_list().unwrap_or_default().iter()),
-            }),
-        }
-    }
-}
-
-impl BindingKey {
-    fn slots(&self) -> &[u16] {
-        match self {
-            BindingKey::Slots(slots) => slots,
-            BindingKey::Contained(slot) | BindingKey::Items(slot) | BindingKey::FirstItem(slot) => {
-                std::slice::from_ref(slot)
-            }
-        }
-    }
-
-    /// The keys of a binding: none if a slot could not be computed, as no row satisfies it then.
-    pub(crate) fn of_slots(&self, slots: &[Option<Value>]) -> Keys {
-        if self.slots().iter().any(|number| at(slots, *number).is_none()) {
-            return Keys::none();
-        }
-        let slot = |number: &u16| at(slots, *number).unwrap_or(&Value::None);
-        match self {
-            BindingKey::Slots(numbers) => composite(numbers.iter().map(slot)),
-            BindingKey::Contained(number) => contained(slot(number)),
-            BindingKey::Items(number) => match slot(number) {
-                // What a text or a geometry contains is not enumerable.
-                Value::String(_) | Value::Geometry(_) => Keys::Wild,
-                other => each(other.as_list().unwrap_or_default().iter()),
-            },
-            BindingKey::FirstItem(number) => match slot(number) {
-                Value::String(_) => Keys::none(),
-                other => match other.as_list() {
-                    // Everything contains all items of an empty list.
-                    Some([]) => Keys::Wild,
-                    Some([first, ..]) => each([first].into_iter()),
-                    None => Keys::none(),
-                },
-            },
-        }
-    }
-}
-
-impl Keys {
-    /// The key of a single value.
-    pub(crate) fn of_value(value: &Value) -> Keys {
-        composite(std::iter::once(value))
-    }
-
-    pub(crate) fn none() -> Keys {
-        Keys::These(SmallVec::new())
-    }
-}
-
-fn composite<'a>(values: impl Iterator<Item = &'a Value>) -> Keys {
-    let mut combined: u64 = 0;
-    for value in values {
-        match routing_hash(value) {
-            RoutingHash::Key(hash) => combined = (combined.rotate_left(23) ^ hash).wrapping_mul(MIX),
-            RoutingHash::Wild => return Keys::Wild,
-        }
-    }
-    Keys::These(SmallVec::from_slice(&[combined]))
-}
-
-fn each<'a>(values: impl Iterator<Item = &'a Value>) -> Keys {
-    let mut keys = SmallVec::new();
-    for value in values {
-        match composite(std::iter::once(value)) {
-            Keys::These(key) => keys.extend(key),
-            Keys::Wild => return Keys::Wild,
-        }
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    Keys::These(keys)
-}
-
-/// The keys of everything that `CONTAINS` finds in a value.
-fn contained(value: &Value) -> Keys {
-    match value {
-        Value::Array(items) | Value::Set(items) => each(items.iter()),
-        Value::Object(object) => {
-            let names: Vec<Value> = object.iter().map(|(name, _)| Value::String(name.clone())).collect();
-            each(names.iter())
-        }
-        Value::String(_) | Value::Uuid(_) | Value::Range(_) | Value::Geometry(_) => Keys::Wild,
-        _ => Keys::none(),
-    }
 }

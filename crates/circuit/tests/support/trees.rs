@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use circuit::{
     Aggregate, Change, ChangeKind, Child, Circuit, Constant, Expr, Field, Fields, Grouping, Named, Nested, Operator,
-    OrderKey, Output, Plan, ResultId, RowChange, Shape, Slot, Source, Step, Template, Value, WatchId, Window,
+    OrderKey, Output, Part, Plan, ResultId, RowChange, Shape, Slot, Source, Step, Template, Value, WatchId, Window,
 };
 
 use super::*;
@@ -16,6 +16,8 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
     let mut user = user;
     let (one, other) = (user(), user());
     let limit = 1 + random.below(3);
+    let (start, priority) = (random.below(5), random.below(4) as i64);
+    let name = random.pick(&["Ada", "Grace"]);
     vec![
         (
             "comments under threads",
@@ -51,6 +53,26 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
         ("threads of users who are active", members(Operator::Inside, false)),
         ("threads of users who are not active", members(Operator::NotInside, false)),
         ("threads of users who are active, of one status", members(Operator::Inside, true)),
+        ("threads of users of a name, of one priority", of_named(name, vec![(Operator::Equal, priority)], None)),
+        (
+            "threads of users of a name, between two priorities, in a window",
+            of_named(
+                name,
+                vec![(Operator::Greater, priority - 2), (Operator::Less, priority + 1)],
+                Some((start, limit)),
+            ),
+        ),
+        ("a window on all threads", windowed(all("thread", &[("priority", true)]), start, limit)),
+        ("threads of the users that a record lists", of_listed("friends", Operator::Inside, None)),
+        (
+            "a window on the threads of the users that a record lists",
+            of_listed("friends", Operator::Inside, Some((1, 3))),
+        ),
+        ("threads above the level that a record names", of_listed("level", Operator::Greater, None)),
+        (
+            "a window on the threads below the level that a record names",
+            of_listed("level", Operator::LessOrEqual, Some((0, 2))),
+        ),
         ("threads whose first comment is by a user", with_lookup(other.clone())),
         ("threads of the user that a record names", live_slot()),
         ("rows of two tables", rows_of(vec![all("thread", &[]), all("comment", &[])], None)),
@@ -174,6 +196,34 @@ pub fn members(operator: Operator, with_status: bool) -> Plan {
     }
     let template = Template::of_table("thread", vec![expr("author"), expr("priority")], Some(filter), vec![]);
     Plan { slots, lookups: vec![active], ..Plan::new(template, Default::default(), None) }
+}
+
+/// `WHERE author IN (SELECT VALUE id FROM user WHERE name = $name) AND priority ..`.
+pub fn of_named(name: &str, more: Vec<(Operator, i64)>, window: Option<(u64, u64)>) -> Plan {
+    let named = Plan { output: Arc::from(expr("id")), ..table("user", "name", Slot::Constant(Constant(name.into()))) };
+    let mut filter = binary(Operator::Inside, column(0), slot(0));
+    let mut slots = vec![Slot::Computed(Expr::Subquery(0))];
+    for (operator, value) in more {
+        filter = binary(Operator::And, filter, binary(operator, column(1), slot(slots.len() as u16)));
+        slots.push(Slot::Constant(Constant(value.into())));
+    }
+    let order = vec![OrderKey::new(1, true)];
+    let template = Template::of_table("thread", vec![expr("author"), expr("priority")], Some(filter), order);
+    let window = window.map(|(start, limit)| Window { start, limit: Some(limit) });
+    Plan { slots, window, lookups: vec![named], ..Plan::new(template, Default::default(), None) }
+}
+
+/// `WHERE author IN user:0.friends`, and the like for its `level`, by which priorities are compared.
+pub fn of_listed(field: &str, operator: Operator, window: Option<(u64, u64)>) -> Plan {
+    let user = table("user", "id", Slot::Constant(Constant(record("user", 0).into())));
+    let filter = binary(operator, column(0), slot(0));
+    let compared = if operator == Operator::Inside { "author" } else { "priority" };
+    let columns = vec![expr(compared), expr("priority")];
+    let template = Template::of_table("thread", columns, Some(filter), vec![OrderKey::new(1, false)]);
+    let first = Expr::Walk(Box::new(Expr::Subquery(0)), [Part::First].into());
+    let lookups = vec![Plan { output: Arc::from(expr(field)), ..user }];
+    let window = window.map(|(start, limit)| Window { start, limit: Some(limit) });
+    Plan { slots: vec![Slot::Computed(first)], window, lookups, ..Plan::new(template, Default::default(), None) }
 }
 
 /// `WHERE (SELECT VALUE author FROM comment WHERE thread = $parent.id ORDER BY priority LIMIT 1) CONTAINS $user`.
@@ -306,7 +356,12 @@ pub fn tree_change(random: &mut Random, version: u64) -> Change {
             let id = record("user", number % 3);
             let name = Value::from(random.pick(&["Ada", "Grace"]));
             let active = Value::Bool(random.below(2) == 0);
-            (id, vec![("name", name), ("active", active), ("friend", link(random, "user", 3))])
+            let friends = (0..random.below(4)).map(|_| link(random, "user", 3)).collect();
+            let level = Value::Int(random.below(5) as i64);
+            let friend = link(random, "user", 3);
+            let fields =
+                [("name", name), ("active", active), ("friend", friend), ("friends", friends), ("level", level)];
+            (id, fields.into())
         }
         1 => {
             let tags = (0..random.below(3)).map(|_| Value::Int(random.below(3) as i64)).collect();

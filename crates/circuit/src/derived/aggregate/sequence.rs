@@ -18,7 +18,9 @@ impl Sequence {
         self.0.remove(at);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Value> {
+    /// All values, which are counted in `folded`.
+    pub(super) fn iter(&self, folded: &mut u64) -> impl Iterator<Item = &Value> {
+        *folded += self.0.len() as u64;
         self.0.values()
     }
 }

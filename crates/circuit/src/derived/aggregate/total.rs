@@ -51,18 +51,18 @@ impl Total {
     }
 
     /// The sum as SurrealDB's fold has it, or none if it is too large for a decimal. O(1), or O(n) where the order
-    /// matters.
-    pub(super) fn sum(&self) -> Option<Value> {
-        self.sum_in_any_order().or_else(|| self.sum_in_order())
+    /// matters: then all numbers are counted in `folded`.
+    pub(super) fn sum(&self, folded: &mut u64) -> Option<Value> {
+        self.sum_in_any_order().or_else(|| self.sum_in_order(folded))
     }
 
     /// The sum divided by the number of numbers, as a float; `NaN` over no number. None if the sum is too large for a
     /// decimal.
-    pub(super) fn mean(&self) -> Option<Value> {
+    pub(super) fn mean(&self, folded: &mut u64) -> Option<Value> {
         if self.numbers.is_empty() {
             return Some(Value::Float(f64::NAN));
         }
-        Some(Value::Float(to_float(&self.sum()?) / self.numbers.len() as f64))
+        Some(Value::Float(to_float(&self.sum(folded)?) / self.numbers.len() as f64))
     }
 
     fn count(&mut self, number: &Value, times: i64) {
@@ -116,7 +116,8 @@ impl Total {
         Decimal::try_from_i128_with_scale(digits, finest).ok().map(Value::Decimal)
     }
 
-    fn sum_in_order(&self) -> Option<Value> {
+    fn sum_in_order(&self, folded: &mut u64) -> Option<Value> {
+        *folded += self.numbers.len() as u64;
         let mut sum = Value::Int(0);
         for number in self.numbers.values() {
             sum = add(&sum, number)?;

@@ -270,13 +270,13 @@ fn any_sequence_of_changes_equals_a_computation_from_scratch() {
                     groups.remove(&row.at, &row.key, &row.arguments);
                 }
             }
-            shown.apply(groups.take_changed(&Listing));
+            shown.apply(groups.take_changed(&Listing, &mut 0));
             shown.assert_is(&from_scratch(&rows, is_all));
         }
         for row in rows.drain(..) {
             groups.remove(&row.at, &row.key, &row.arguments);
         }
-        shown.apply(groups.take_changed(&Listing));
+        shown.apply(groups.take_changed(&Listing, &mut 0));
         shown.assert_is(&from_scratch(&[], is_all));
         assert_eq!(groups.groups.len(), usize::from(is_all), "a group without rows is left");
         assert_eq!(groups.numbers.len(), usize::from(is_all), "a key without a group is left");
@@ -305,7 +305,7 @@ fn numbers_stay_with_their_group() {
     let mut groups = Groups::new([AggregateFunction::Count].into(), vec![Box::default()], false);
     let (a, b) = ([Value::from("a")], [Value::from("b")]);
     let counts = |groups: &mut Groups| -> Vec<(u32, Option<Value>)> {
-        let changes = groups.take_changed(&Listing).into_iter();
+        let changes = groups.take_changed(&Listing, &mut 0).into_iter();
         changes.map(|change| (change.number, change.values.map(|values| values[1].clone()))).collect()
     };
 
@@ -348,7 +348,7 @@ fn group_all_stands_without_rows() {
     let function = |name: &str, arguments| AggregateFunction::named(name, arguments).expect("a function of SurrealDB");
     let functions = names.each_ref().map(|(name, arguments, _)| function(name, *arguments));
     let mut groups = Groups::new(functions.into(), Vec::new(), true);
-    let [GroupChange { number: 0, values: Some(values) }] = &groups.take_changed(&Listing)[..] else {
+    let [GroupChange { number: 0, values: Some(values) }] = &groups.take_changed(&Listing, &mut 0)[..] else {
         panic!("one group, from the start");
     };
     for (value, (name, _, expected)) in values.iter().zip(&names) {

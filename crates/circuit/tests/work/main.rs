@@ -1,8 +1,17 @@
 //! The work counter: a change costs what it changes, however many rows and views there are.
 
+mod derived;
+mod filters;
+mod growth;
+mod links;
+mod scenario;
+mod subqueries;
+#[path = "../support/mod.rs"]
 mod support;
+mod windows;
 
 use circuit::{Circuit, Operator, Plan, Template, Value, Window, Work};
+use scenario::work_of;
 use support::*;
 
 fn equality(table: &str, field: &str) -> Template {
@@ -12,13 +21,6 @@ fn equality(table: &str, field: &str) -> Template {
 
 fn one(value: impl Into<Value>) -> circuit::Slots {
     [value.into()].into_iter().collect()
-}
-
-/// The work of one action.
-fn work_of(circuit: &mut Circuit, action: impl FnOnce(&mut Circuit)) -> Work {
-    let before = circuit.work();
-    action(circuit);
-    circuit.work() - before
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! Looking at rows as they were and as they are: what their changes mean to the results of a template.
+
+use smallvec::SmallVec;
+
+use crate::circuit::Circuit;
+use crate::collection::id_set::IdSet;
+use crate::step::changes::{Former, RelationChanges};
+use crate::step::delta::Marks;
+use crate::step::executor::{Executor, PARALLEL, in_parallel};
+use crate::step::progress::{Progress, Stage};
+use crate::store::table::TableId;
+use crate::template::{RowTransition, Transition};
+use crate::work::Work;
+
+/// A row that a template has to look at.
+struct Candidate<'a> {
+    row: u32,
+    cause: Cause<'a>,
+}
+
+/// Why a template has to look at a row.
+enum Cause<'a> {
+    Changed {
+        former: &'a Former,
+        /// Live sets have changed too, in which the row may be, or may have been.
+        is_forced: bool,
+    },
+    /// The row is as before, and is concerned by changes of these live sets.
+    Turned(SmallVec<[u32; 1]>),
+}
+
+impl<'a> Candidate<'a> {
+    fn changed(former: &'a Former) -> Self {
+        Candidate { row: former.number, cause: Cause::Changed { former, is_forced: false } }
+    }
+}
+
+impl Circuit {
+    /// Moves every changed row to its place in the arrangements of a stage, looks at it as it was and as it is for each
+    /// template over its relation, and marks what that means.
+    pub(super) fn route(
+        &mut self,
+        rank: u32,
+        templates: &[u32],
+        stage: &Stage,
+        progress: &Progress,
+        executor: &dyn Executor,
+        marks: &mut Marks,
+    ) {
+        for table in progress.changes.tables() {
+            let Some(changes) = progress.changes.of(table) else { continue };
+            let of_table = templates.iter().copied().filter(|number| self.looks_at_changes_only(*number, table, stage));
+            let of_table: SmallVec<[u32; 8]> = of_table.collect();
+            if executor.threads() > 1 && changes.iter().len() >= 2 * PARALLEL {
+                self.rearrange_in_parallel(table, rank, changes, executor);
+                let candidates: Vec<Candidate<'_>> = changes.iter().map(Candidate::changed).collect();
+                of_table.iter().for_each(|number| self.route_in_parallel(*number, &candidates, executor, marks));
+                continue;
+            }
+            // All of a row at a time, while it is in the processor's cache.
+            for former in changes.iter() {
+                self.rearrange(table, rank, former);
+                for number in &of_table {
+                    self.route_one(*number, &Candidate::changed(former), marks);
+                }
+            }
+        }
+        for number in templates.iter().filter(|number| has_changed_sets(stage, **number)) {
+            let mut work = Work::default();
+            let candidates = self.candidates(*number, stage, progress, &mut work);
+            self.work += work;
+            if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
+                self.route_in_parallel(*number, &candidates, executor, marks);
+            } else {
+                candidates.iter().for_each(|candidate| self.route_one(*number, candidate, marks));
+            }
+        }
+    }
+
+    /// Whether a template over a relation has to look at its changed rows, and at no others.
+    fn looks_at_changes_only(&self, template: u32, relation: TableId, stage: &Stage) -> bool {
+        let is_over = self.templates.get(template).is_some_and(|state| state.key.relation == relation);
+        is_over && !has_changed_sets(stage, template)
+    }
+
+    /// Moves a changed row to its places in the arrangements of a stage.
+    fn rearrange(&mut self, table: TableId, rank: u32, former: &Former) {
+        let Some(relation) = self.store.get_mut(table) else { return };
+        if relation.arrangements.len() == 0 {
+            return;
+        }
+        let (before, after) = former.places(relation, rank, &*self.library);
+        relation.arrangements.rearrange(former.number, &before, &after);
+    }
+
+    /// As [`Circuit::rearrange`] for all changed rows: the places are found on all threads.
+    fn rearrange_in_parallel(&mut self, table: TableId, rank: u32, changes: &RelationChanges, executor: &dyn Executor) {
+        let Some(relation) = self.store.get(table).filter(|relation| relation.arrangements.len() > 0) else { return };
+        let formers = changes.as_slice();
+        let places = in_parallel(formers.len(), executor, |range| {
+            formers[range].iter().map(|former| former.places(relation, rank, &*self.library)).collect::<Vec<_>>()
+        });
+        let Some(relation) = self.store.get_mut(table) else { return };
+        for (former, (before, after)) in formers.iter().zip(places.into_iter().flatten()) {
+            relation.arrangements.rearrange(former.number, &before, &after);
+        }
+    }
+
+    fn route_one(&mut self, template: u32, candidate: &Candidate<'_>, marks: &mut Marks) {
+        let mut work = Work::default();
+        let transition = self.look(template, candidate, &mut work);
+        self.work += work;
+        self.carry_out(template, candidate.row, transition, marks);
+    }
+
+    /// Looks at all candidates on all threads, and carries out what was found in their order.
+    fn route_in_parallel(
+        &mut self,
+        template: u32,
+        candidates: &[Candidate<'_>],
+        executor: &dyn Executor,
+        marks: &mut Marks,
+    ) {
+        let looked = in_parallel(candidates.len(), executor, |range| {
+            let mut work = Work::default();
+            let looked = candidates[range].iter().map(|candidate| self.look(template, candidate, &mut work));
+            (looked.collect::<Vec<_>>(), work)
+        });
+        let mut candidates = candidates.iter();
+        for (transitions, work) in looked {
+            self.work += work;
+            for (transition, candidate) in transitions.into_iter().zip(&mut candidates) {
+                self.carry_out(template, candidate.row, transition, marks);
+            }
+        }
+    }
+
+    /// What a candidate is to a template as it was, and as it is.
+    fn look(&self, template: u32, candidate: &Candidate<'_>, work: &mut Work) -> Transition {
+        let Some(state) = self.templates.get(template) else { return Transition::nothing() };
+        let Some(relation) = self.store.get(state.key.relation) else { return Transition::nothing() };
+        let now = relation.view(candidate.row);
+        match &candidate.cause {
+            Cause::Changed { former, is_forced } => {
+                let before = former.view(relation);
+                let change = RowTransition {
+                    before,
+                    after: now,
+                    has_new_content: former.has_new_content(),
+                    is_forced: *is_forced,
+                };
+                state.transition(candidate.row, change, self.evaluation(), work)
+            }
+            Cause::Turned(sets) => {
+                let Some(view) = now else { return Transition::nothing() };
+                let bindings = sets.iter().filter_map(|set| self.sets.bindings_of(*set, template));
+                let bindings: SmallVec<[&IdSet; 1]> = bindings.collect();
+                state.turn(candidate.row, view, &bindings, self.evaluation(), work)
+            }
+        }
+    }
+
+    /// Moves a row in the results of a template, and marks where it moved.
+    fn carry_out(&mut self, template: u32, row: u32, transition: Transition, marks: &mut Marks) {
+        let Some(state) = self.templates.get_mut(template) else { return };
+        let table = state.key.relation;
+        match transition {
+            Transition::Stay(standing) => {
+                state.stay(&standing, &mut self.work, |result| marks.mark(result, table, row, 0));
+            }
+            Transition::Move { before, after } => {
+                let mark = |result, row, weight| marks.mark(result, table, row, weight);
+                state.transfer(&before, &after, row, &mut self.work, mark);
+            }
+        }
+    }
+
+    /// The rows that a template has to look at: changed ones, and those that a changed live set may concern. O(rows ·
+    /// log rows).
+    fn candidates<'a>(
+        &self,
+        template: u32,
+        stage: &Stage,
+        progress: &'a Progress,
+        work: &mut Work,
+    ) -> Vec<Candidate<'a>> {
+        let Some(state) = self.templates.get(template) else { return Vec::new() };
+        let first = stage.sets.partition_point(|(other, _)| *other < template);
+        let sets = stage.sets[first..].iter().take_while(|(other, _)| *other == template).map(|(_, set)| *set);
+        // What a changed row was may be concerned too, so it is compared in full.
+        let is_forced = sets.clone().next().is_some();
+        let changes = progress.changes.of(state.key.relation);
+        let changed = changes.into_iter().flat_map(|changes| changes.iter());
+        let mut candidates: Vec<Candidate<'a>> = changed
+            .map(|former| Candidate { row: former.number, cause: Cause::Changed { former, is_forced } })
+            .collect();
+        let Some(table) = self.store.get(state.key.relation).filter(|_| is_forced) else { return candidates };
+        let mut concerned: Vec<(u32, u32)> = Vec::new();
+        for set in sets {
+            let Some(bindings) = self.sets.bindings_of(set, template) else { continue };
+            let mut rows = Vec::new();
+            state.rows_concerned(table, set, bindings, &self.sets, work, &mut rows);
+            concerned.extend(rows.into_iter().map(|row| (row, set)));
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        let is_changed = |row: u32| changes.is_some_and(|changes| changes.get(row).is_some());
+        for of_row in concerned.chunk_by(|(a, _), (b, _)| a == b).filter(|of_row| !is_changed(of_row[0].0)) {
+            let sets = of_row.iter().map(|(_, set)| *set).collect();
+            candidates.push(Candidate { row: of_row[0].0, cause: Cause::Turned(sets) });
+        }
+        candidates
+    }
+}
+
+/// Whether a live set has changed that a template tests membership in.
+fn has_changed_sets(stage: &Stage, template: u32) -> bool {
+    stage.sets.binary_search_by_key(&template, |(other, _)| *other).is_ok()
+}
