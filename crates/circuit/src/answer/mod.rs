@@ -8,9 +8,11 @@ use crate::circuit::Circuit;
 use crate::dependent::read::Read;
 use crate::expr::{Failure, Scope};
 use crate::output::Output;
+use crate::plan::Window;
 use crate::step::delta::{Nested, RowChange};
 use crate::store::StoreReader;
 use crate::store::table::{Row, RowView};
+use crate::template::binding::Binding;
 use crate::template::partition::compare;
 use crate::value::Value;
 use crate::value::digest::ResultId;
@@ -63,9 +65,7 @@ impl Circuit {
     pub(crate) fn numbers(&self, result: ResultId) -> Vec<u32> {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
-        if let (Some(partition), Some(window)) = (binding.partition(), window) {
-            let rows: Vec<u32> = partition.window(window).collect();
-            self.reading.count_rows(rows.len());
+        if let Some(rows) = self.window(binding, window) {
             return rows;
         }
         let mut work = Work::default();
@@ -81,13 +81,18 @@ impl Circuit {
     pub(crate) fn members(&self, result: ResultId, work: &mut Work) -> Vec<u32> {
         let Some((state, binding, window)) = self.result(result) else { return Vec::new() };
         let Some(table) = self.store.get(state.key.relation) else { return Vec::new() };
-        if let (Some(partition), Some(window)) = (binding.partition(), window) {
-            let rows: Vec<u32> = partition.window(window).collect();
-            self.reading.count_rows(rows.len());
+        if let Some(rows) = self.window(binding, window) {
             return rows;
         }
         let rows = state.matching(table, &binding.slots, self.evaluation(), work);
         rows.into_iter().map(|(row, _)| row).collect()
+    }
+
+    /// The rows of a window, in order; `None` if the result is all rows of the binding.
+    fn window(&self, binding: &Binding, window: Option<Window>) -> Option<Vec<u32>> {
+        let rows: Vec<u32> = binding.partition()?.window(window?).collect();
+        self.reading.count_rows(rows.len());
+        Some(rows)
     }
 
     /// As [`Circuit::answer`], and notes what was read besides the rows.
