@@ -84,6 +84,24 @@ impl<T> Ranked<T> {
         }
     }
 
+    /// The rank of the first entry of which `is_before` does not hold, which must hold of all entries up to some rank and
+    /// of none from there on. O(log n).
+    pub(crate) fn partition_point(&self, is_before: impl Fn(&T) -> bool) -> usize {
+        let mut node = &self.root;
+        let mut before = 0;
+        loop {
+            match node {
+                Node::Leaf(entries) => return before + entries.partition_point(&is_before),
+                Node::Inner { children, .. } => {
+                    let begins_before = |child: &Node<T>| child.first().is_some_and(&is_before);
+                    let index = children.partition_point(begins_before).saturating_sub(1);
+                    before += children[..index].iter().map(Node::len).sum::<usize>();
+                    node = &children[index];
+                }
+            }
+        }
+    }
+
     /// The entry at a rank. O(log n).
     pub(crate) fn get(&self, mut rank: usize) -> Option<&T> {
         let mut node = &self.root;
@@ -273,6 +291,7 @@ mod tests {
             let rank = next(7_000) as usize;
             assert_eq!(ours.get(rank), model.get(rank));
             assert_eq!(ours.rank(&entry, &u64::cmp), model.binary_search(&entry).ok());
+            assert_eq!(ours.partition_point(|other| *other < entry), model.partition_point(|other| *other < entry));
         }
         assert!(ours.range(3, 40).eq(model.iter().skip(3).take(37)));
     }

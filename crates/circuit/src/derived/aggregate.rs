@@ -1,7 +1,8 @@
 //! Aggregate functions: what `GROUP BY` computes over the rows of a group.
 //!
 //! SurrealDB folds the values of a group in scan order. An [`Accumulator`] answers exactly what that fold would, and in
-//! addition takes values back. What that costs depends on the function:
+//! addition takes values back. Functions of the same argument share one, as a [`Layout`] says. What that costs depends on
+//! the function:
 //!
 //! | function | a change | an answer | held for each row |
 //! |---|---|---|---|
@@ -14,17 +15,19 @@
 //! Numbers are held even while the order in which they are added does not matter: the next one can make it matter, and
 //! nothing would bring back where the others stood.
 
+mod layout;
 mod moments;
+mod numbers;
 mod ranking;
 mod sequence;
 mod total;
 
 use std::sync::Arc;
 
+pub(crate) use layout::{Layout, Needs};
 use moments::Moments;
-use ranking::Ranking;
+use numbers::Numbers;
 use sequence::Sequence;
-use total::Total;
 
 use crate::derived::scan_key::ScanKey;
 use crate::expr::library::Library;
@@ -100,93 +103,102 @@ impl AggregateFunction {
 
     /// The answer for a group whose rows have the given values, in scan order. O(n log n).
     pub fn evaluate(self, values: &[Value], extra: &[Value], library: &dyn Library) -> Value {
-        let mut accumulator = Accumulator::new(self);
+        let mut accumulator = Accumulator::new(self.needs());
         for (number, value) in (0..).zip(values) {
             let id = Arc::new(RecordId::new("", Key::Int(number)));
             accumulator.insert(&ScanKey { place: None, id }, value);
         }
-        accumulator.answer(extra, library, &mut 0)
+        accumulator.answer(self, extra, library, &mut 0)
+    }
+
+    /// What has to be kept for this function.
+    pub(crate) fn needs(self) -> Needs {
+        match self {
+            AggregateFunction::Count => Needs::Rows,
+            AggregateFunction::CountTruthy => Needs::Truthy,
+            AggregateFunction::Sum | AggregateFunction::Mean => Needs::Numbers { sum: true, ranks: false },
+            AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::Median => {
+                Needs::Numbers { sum: false, ranks: true }
+            }
+            AggregateFunction::TimeMin | AggregateFunction::TimeMax => Needs::Moments,
+            AggregateFunction::Group | AggregateFunction::Fold(_) => Needs::Values,
+        }
     }
 }
 
-/// The state of one aggregate function over the rows of one group.
+/// What is kept of one argument over the rows of one group, for all functions that can be answered from it.
 #[derive(Debug)]
 pub(crate) enum Accumulator {
-    Count(i64),
-    CountTruthy(i64),
-    Sum(Box<Total>),
-    Mean(Box<Total>),
-    Min(Ranking),
-    Max(Ranking),
-    Median(Ranking),
-    TimeMin(Moments),
-    TimeMax(Moments),
-    Group(Sequence),
-    Fold(Fold, Sequence),
+    /// The number of rows, or of those with a truthy value.
+    Count {
+        rows: i64,
+        is_of_truthy: bool,
+    },
+    Numbers(Box<Numbers>),
+    Moments(Moments),
+    Values(Sequence),
 }
 
 impl Accumulator {
     /// The state of a group without rows.
-    pub(crate) fn new(function: AggregateFunction) -> Self {
-        match function {
-            AggregateFunction::Count => Accumulator::Count(0),
-            AggregateFunction::CountTruthy => Accumulator::CountTruthy(0),
-            AggregateFunction::Sum => Accumulator::Sum(Box::default()),
-            AggregateFunction::Mean => Accumulator::Mean(Box::default()),
-            AggregateFunction::Min => Accumulator::Min(Ranking::ascending()),
-            AggregateFunction::Max => Accumulator::Max(Ranking::descending()),
-            AggregateFunction::Median => Accumulator::Median(Ranking::ascending()),
-            AggregateFunction::TimeMin => Accumulator::TimeMin(Moments::default()),
-            AggregateFunction::TimeMax => Accumulator::TimeMax(Moments::default()),
-            AggregateFunction::Group => Accumulator::Group(Sequence::default()),
-            AggregateFunction::Fold(fold) => Accumulator::Fold(fold, Sequence::default()),
+    pub(crate) fn new(needs: Needs) -> Self {
+        match needs {
+            Needs::Rows => Accumulator::Count { rows: 0, is_of_truthy: false },
+            Needs::Truthy => Accumulator::Count { rows: 0, is_of_truthy: true },
+            Needs::Numbers { sum, ranks } => Accumulator::Numbers(Box::new(Numbers::new(sum, ranks))),
+            Needs::Moments => Accumulator::Moments(Moments::default()),
+            Needs::Values => Accumulator::Values(Sequence::default()),
         }
     }
 
     /// Adds the value of a row.
     pub(crate) fn insert(&mut self, at: &ScanKey, value: &Value) {
         match self {
-            Accumulator::Count(rows) => *rows += 1,
-            Accumulator::CountTruthy(rows) => *rows += i64::from(value.is_truthy()),
-            Accumulator::Sum(total) | Accumulator::Mean(total) => total.insert(at, value),
-            Accumulator::Min(numbers) | Accumulator::Max(numbers) | Accumulator::Median(numbers) => {
-                numbers.insert(at, value);
-            }
-            Accumulator::TimeMin(moments) | Accumulator::TimeMax(moments) => moments.insert(value),
-            Accumulator::Group(values) | Accumulator::Fold(_, values) => values.insert(at, value),
+            Accumulator::Count { rows, is_of_truthy } => *rows += i64::from(!*is_of_truthy || value.is_truthy()),
+            Accumulator::Numbers(numbers) => numbers.insert(at, value),
+            Accumulator::Moments(moments) => moments.insert(value),
+            Accumulator::Values(values) => values.insert(at, value),
         }
     }
 
     /// Takes back the value of a row, which must be the one that it was added with.
     pub(crate) fn remove(&mut self, at: &ScanKey, value: &Value) {
         match self {
-            Accumulator::Count(rows) => *rows -= 1,
-            Accumulator::CountTruthy(rows) => *rows -= i64::from(value.is_truthy()),
-            Accumulator::Sum(total) | Accumulator::Mean(total) => total.remove(at),
-            Accumulator::Min(numbers) | Accumulator::Max(numbers) | Accumulator::Median(numbers) => {
-                numbers.remove(at, value);
-            }
-            Accumulator::TimeMin(moments) | Accumulator::TimeMax(moments) => moments.remove(value),
-            Accumulator::Group(values) | Accumulator::Fold(_, values) => values.remove(at),
+            Accumulator::Count { rows, is_of_truthy } => *rows -= i64::from(!*is_of_truthy || value.is_truthy()),
+            Accumulator::Numbers(numbers) => numbers.remove(at, value),
+            Accumulator::Moments(moments) => moments.remove(value),
+            Accumulator::Values(values) => values.remove(at),
         }
     }
 
-    /// What the function answers now, given its extra arguments. `folded` counts the values that it goes through.
+    /// What a function answers now, given its extra arguments. `folded` counts the values that it goes through.
     ///
     /// `NULL` where SurrealDB's function fails, as SurrealDB has it, and also where a sum is too large for a decimal:
     /// there SurrealDB has no answer at all.
-    pub(crate) fn answer(&self, extra: &[Value], library: &dyn Library, folded: &mut u64) -> Value {
-        match self {
-            Accumulator::Count(rows) | Accumulator::CountTruthy(rows) => Value::Int(*rows),
-            Accumulator::Sum(total) => total.sum(folded).unwrap_or(Value::Null),
-            Accumulator::Mean(total) => total.mean(folded).unwrap_or(Value::Null),
-            Accumulator::Min(numbers) => numbers.first().unwrap_or(Value::Float(f64::INFINITY)),
-            Accumulator::Max(numbers) => numbers.first().unwrap_or(Value::Float(f64::NEG_INFINITY)),
-            Accumulator::Median(numbers) => numbers.median(),
-            Accumulator::TimeMin(moments) => moments.first(),
-            Accumulator::TimeMax(moments) => moments.last(),
-            Accumulator::Group(values) => values.iter(folded).cloned().collect(),
-            Accumulator::Fold(fold, values) => library.fold(*fold, &mut values.iter(folded), extra),
+    pub(crate) fn answer(
+        &mut self,
+        function: AggregateFunction,
+        extra: &[Value],
+        library: &dyn Library,
+        folded: &mut u64,
+    ) -> Value {
+        match (self, function) {
+            (Accumulator::Count { rows, .. }, _) => Value::Int(*rows),
+            (Accumulator::Numbers(numbers), AggregateFunction::Mean) => numbers.mean(folded).unwrap_or(Value::Null),
+            (Accumulator::Numbers(numbers), AggregateFunction::Min) => {
+                numbers.least().unwrap_or(Value::Float(f64::INFINITY))
+            }
+            (Accumulator::Numbers(numbers), AggregateFunction::Max) => {
+                numbers.greatest().unwrap_or(Value::Float(f64::NEG_INFINITY))
+            }
+            (Accumulator::Numbers(numbers), AggregateFunction::Median) => numbers.median(),
+            (Accumulator::Numbers(numbers), _) => numbers.sum(folded).unwrap_or(Value::Null),
+            (Accumulator::Moments(moments), AggregateFunction::TimeMin) => moments.first(),
+            (Accumulator::Moments(moments), _) => moments.last(),
+            (Accumulator::Values(values), AggregateFunction::Fold(fold)) => {
+                library.fold(fold, &mut values.iter(folded), extra)
+            }
+            (Accumulator::Values(values), _) => values.iter(folded).cloned().collect(),
         }
     }
 }

@@ -1,16 +1,17 @@
 //! The groups of a `GROUP BY`.
 
+mod by_key;
 mod shown_key;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use by_key::ByKey;
 use shown_key::Variants;
 
 use crate::collection::slab::Slab;
-use crate::derived::aggregate::{Accumulator, AggregateFunction};
+use crate::derived::aggregate::{Accumulator, Layout};
 use crate::derived::scan_key::ScanKey;
 use crate::expr::library::Library;
 use crate::value::Value;
@@ -25,9 +26,9 @@ use crate::value::Value;
 /// keys contain numbers or geometries, since only these can be equal without being the same.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    functions: Arc<[AggregateFunction]>,
+    layout: Arc<Layout>,
     extra: Vec<Box<[Value]>>,
-    numbers: BTreeMap<Arc<[Value]>, u32>,
+    numbers: ByKey,
     groups: Slab<Group>,
     /// Groups that changed since the last report, each once.
     changed: Vec<u32>,
@@ -58,9 +59,9 @@ pub(crate) struct GroupChange {
 
 impl Groups {
     /// No groups, or the one of `GROUP ALL`. `extra` are the arguments of each function behind the first one.
-    pub(crate) fn new(functions: Arc<[AggregateFunction]>, extra: Vec<Box<[Value]>>, is_all: bool) -> Self {
-        let (numbers, groups) = (BTreeMap::new(), Slab::default());
-        let mut groups = Groups { functions, extra, numbers, groups, changed: Vec::new(), is_all };
+    pub(crate) fn new(layout: Arc<Layout>, extra: Vec<Box<[Value]>>, is_all: bool) -> Self {
+        let (numbers, groups) = (ByKey::default(), Slab::default());
+        let mut groups = Groups { layout, extra, numbers, groups, changed: Vec::new(), is_all };
         if is_all {
             groups.create(&[]);
         }
@@ -72,13 +73,13 @@ impl Groups {
     ///
     /// A row whose key and arguments stay the same needs no call: its group would be computed again for nothing.
     pub(crate) fn insert(&mut self, at: ScanKey, key: &[Value], arguments: &[Value]) {
-        let number = self.numbers.get(key).copied().unwrap_or_else(|| self.create(key));
+        let number = self.find(key).unwrap_or_else(|| self.create(key));
         let Some(group) = self.groups.get_mut(number) else {
             return;
         };
         group.rows += 1;
-        for (accumulator, argument) in group.accumulators.iter_mut().zip(arguments) {
-            accumulator.insert(&at, argument);
+        for (accumulator, argument) in group.accumulators.iter_mut().zip(self.layout.arguments()) {
+            accumulator.insert(&at, arguments.get(argument).unwrap_or(&Value::None));
         }
         if let Some(variants) = &mut group.variants {
             variants.insert(at, key);
@@ -89,15 +90,15 @@ impl Groups {
     /// Takes back a row, which must have been added with the same place, key and arguments. O(log groups + functions ·
     /// log rows).
     pub(crate) fn remove(&mut self, at: &ScanKey, key: &[Value], arguments: &[Value]) {
-        let Some(&number) = self.numbers.get(key) else {
+        let Some(number) = self.find(key) else {
             return;
         };
         let Some(group) = self.groups.get_mut(number) else {
             return;
         };
         group.rows -= 1;
-        for (accumulator, argument) in group.accumulators.iter_mut().zip(arguments) {
-            accumulator.remove(at, argument);
+        for (accumulator, argument) in group.accumulators.iter_mut().zip(self.layout.arguments()) {
+            accumulator.remove(at, arguments.get(argument).unwrap_or(&Value::None));
         }
         if let Some(variants) = &mut group.variants {
             variants.remove(at);
@@ -117,25 +118,33 @@ impl Groups {
             group.is_changed = false;
             if group.rows > 0 || self.is_all {
                 group.is_reported = true;
-                changes.push(GroupChange { number, values: Some(group.values(&self.extra, library, folded)) });
+                changes.push(GroupChange {
+                    number,
+                    values: Some(group.values(&self.layout, &self.extra, library, folded)),
+                });
                 continue;
             }
             if group.is_reported {
                 changes.push(GroupChange { number, values: None });
             }
-            self.numbers.remove(&group.key);
-            self.groups.remove(number);
+            if let Some(group) = self.groups.remove(number) {
+                self.numbers.remove(&group.key, number);
+            }
         }
         changes
     }
 
+    fn find(&self, key: &[Value]) -> Option<u32> {
+        self.numbers.find(key, |number| self.groups.get(number).map(|group| &*group.key))
+    }
+
     fn create(&mut self, key: &[Value]) -> u32 {
         let key: Arc<[Value]> = key.into();
-        let variants = (!key.iter().all(shown_key::has_one_form)).then(Box::default);
-        let accumulators = self.functions.iter().map(|function| Accumulator::new(*function)).collect();
+        let variants = (!shown_key::have_one_form(&key)).then(Box::default);
+        let accumulators = self.layout.accumulators();
         let group = Group { key: key.clone(), variants, rows: 0, accumulators, is_changed: false, is_reported: false };
         let number = self.groups.insert(group);
-        self.numbers.insert(key, number);
+        self.numbers.insert(&key, number);
         self.mark(number);
         number
     }
@@ -151,13 +160,19 @@ impl Groups {
 }
 
 impl Group {
-    fn values(&self, extra: &[Box<[Value]>], library: &dyn Library, folded: &mut u64) -> Box<[Value]> {
+    fn values(
+        &mut self,
+        layout: &Layout,
+        extra: &[Box<[Value]>],
+        library: &dyn Library,
+        folded: &mut u64,
+    ) -> Box<[Value]> {
         let shown = self.variants.as_ref().and_then(|variants| variants.first()).unwrap_or(&self.key);
-        let mut values = Vec::with_capacity(shown.len() + self.accumulators.len());
+        let mut values = Vec::with_capacity(shown.len() + layout.functions().len());
         values.extend_from_slice(shown);
-        for (place, accumulator) in self.accumulators.iter().enumerate() {
+        for (place, (function, accumulator)) in layout.functions().enumerate() {
             let extra = extra.get(place).map_or(&[][..], |extra| extra);
-            values.push(accumulator.answer(extra, library, folded));
+            values.push(self.accumulators[accumulator].answer(function, extra, library, folded));
         }
         values.into()
     }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::collection::shrink::Shrink;
-use crate::derived::aggregate::AggregateFunction;
+use crate::derived::aggregate::Layout;
 use crate::derived::groups::Groups;
 use crate::derived::input_orders::InputOrders;
 use crate::derived::scan_key::{Place, ScanKey};
+use crate::expr::Expr;
 use crate::expr::library::Library;
-use crate::output::Output;
-use crate::plan::{OrderKey, Shape};
+use crate::output::{Fields, Output};
+use crate::plan::{Grouping, OrderKey, Shape};
 use crate::store::table::{TableId, Virtuals};
 use crate::value::digest::{ResultId, content_version};
 use crate::value::{Key, Object, RecordId, Value, identity};
@@ -102,11 +103,11 @@ impl Operator {
         let rows = match &key.shape {
             Shape::Rows | Shape::Split(_) => Rows::Each(HashMap::default()),
             Shape::Group(grouping) => {
-                let functions: Arc<[AggregateFunction]> =
-                    grouping.aggregates.iter().map(|aggregate| aggregate.function).collect();
+                let functions = grouping.aggregates.iter().map(|aggregate| aggregate.function);
+                let layout = Layout::new(functions.zip(equal_arguments(grouping, &key.inputs)));
                 let extra = grouping.aggregates.iter();
                 let extra = extra.map(|aggregate| aggregate.extra.iter().map(|extra| extra.0.clone()).collect());
-                let groups = Groups::new(functions, extra.collect(), grouping.keys == 0);
+                let groups = Groups::new(layout, extra.collect(), grouping.keys == 0);
                 Rows::Groups { groups: Box::new(groups), rows: HashMap::default() }
             }
         };
@@ -239,6 +240,19 @@ impl Operator {
             _ => {}
         }
     }
+}
+
+/// For each aggregate, the first one with the same argument. The only input answers the keys and then the arguments.
+fn equal_arguments(grouping: &Grouping, inputs: &[(ResultId, Arc<Output>)]) -> Vec<usize> {
+    let arguments = match inputs.first().map(|(_, output)| &output.fields) {
+        Some(Fields::Value(Expr::Array(items))) => items.get(grouping.keys.into()..).unwrap_or_default(),
+        _ => &[],
+    };
+    let first = |number: usize| {
+        let argument = arguments.get(number)?;
+        arguments.iter().position(|other| other == argument)
+    };
+    (0..grouping.aggregates.len()).map(|number| first(number).unwrap_or(number)).collect()
 }
 
 /// The content of a derived row.

@@ -2,17 +2,17 @@
 
 use std::cmp::Ordering;
 
-use super::{is_number, to_float};
+use super::sequence::Sequence;
+use super::to_float;
 use crate::collection::ranked::Ranked;
 use crate::derived::scan_key::ScanKey;
 use crate::value::Value;
 
 /// The numbers of a group by size. Of equal ones, such as `1` and `1.0`, the first in scan order comes first: it is the
 /// one that a fold keeps, and the one that a stable sort leaves in front. A change is O(log n).
-#[derive(Debug)]
-pub(crate) struct Ranking {
+#[derive(Debug, Default)]
+pub(super) struct Ranking {
     entries: Ranked<Entry>,
-    is_descending: bool,
 }
 
 #[derive(Debug)]
@@ -22,32 +22,24 @@ struct Entry {
 }
 
 impl Ranking {
-    pub(super) fn ascending() -> Self {
-        Ranking { entries: Ranked::default(), is_descending: false }
+    pub(super) fn insert(&mut self, at: &ScanKey, number: &Value) {
+        self.entries.insert(Entry { number: number.clone(), at: at.clone() }, &order);
     }
 
-    pub(super) fn descending() -> Self {
-        Ranking { entries: Ranked::default(), is_descending: true }
+    pub(super) fn remove(&mut self, at: &ScanKey, number: &Value) {
+        self.entries.remove(&Entry { number: number.clone(), at: at.clone() }, &order);
     }
 
-    /// Adds a value; one that is no number does not count.
-    pub(super) fn insert(&mut self, at: &ScanKey, value: &Value) {
-        if is_number(value) {
-            let entry = Entry { number: value.clone(), at: at.clone() };
-            self.entries.insert(entry, &order(self.is_descending));
-        }
-    }
-
-    pub(super) fn remove(&mut self, at: &ScanKey, value: &Value) {
-        if is_number(value) {
-            let entry = Entry { number: value.clone(), at: at.clone() };
-            self.entries.remove(&entry, &order(self.is_descending));
-        }
-    }
-
-    /// The number in front. O(log n).
+    /// The first of the least numbers. O(log n).
     pub(super) fn first(&self) -> Option<Value> {
         Some(self.entries.get(0)?.number.clone())
+    }
+
+    /// The first of the greatest numbers. O(log n).
+    pub(super) fn last(&self) -> Option<Value> {
+        let greatest = &self.entries.get(self.entries.len().checked_sub(1)?)?.number;
+        let first = self.entries.partition_point(|entry| entry.number < *greatest);
+        Some(self.entries.get(first)?.number.clone())
     }
 
     /// The number in the middle, or the mean of the two that are there as a float; `NONE` over no number. O(log n).
@@ -62,11 +54,13 @@ impl Ranking {
         let lower = middle.checked_sub(1).and_then(|rank| self.entries.get(rank));
         lower.map_or(Value::None, |lower| Value::Float((to_float(&lower.number) + to_float(&upper.number)) / 2.0))
     }
+
+    /// All numbers in scan order. O(n log n).
+    pub(super) fn in_scan_order(&self) -> Sequence {
+        self.entries.range(0, self.entries.len()).map(|entry| (entry.at.clone(), entry.number.clone())).collect()
+    }
 }
 
-fn order(is_descending: bool) -> impl Fn(&Entry, &Entry) -> Ordering {
-    move |a, b| {
-        let by_size = if is_descending { b.number.cmp(&a.number) } else { a.number.cmp(&b.number) };
-        by_size.then_with(|| a.at.cmp(&b.at))
-    }
+fn order(a: &Entry, b: &Entry) -> Ordering {
+    a.number.cmp(&b.number).then_with(|| a.at.cmp(&b.at))
 }

@@ -24,3 +24,9 @@ impl Sequence {
         self.0.values()
     }
 }
+
+impl FromIterator<(ScanKey, Value)> for Sequence {
+    fn from_iter<I: IntoIterator<Item = (ScanKey, Value)>>(values: I) -> Self {
+        Sequence(values.into_iter().collect())
+    }
+}

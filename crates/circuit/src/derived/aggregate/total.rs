@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{is_number, to_float};
-use crate::derived::scan_key::ScanKey;
+use super::to_float;
 use crate::value::Value;
 
-/// The numbers of a group, to be added up.
+/// The sum of the numbers of a group, as far as it does not depend on their order.
 ///
-/// SurrealDB adds them in scan order, and where a sum is rounded the order shows in its last digits. So the numbers are
-/// held in that order and added again for each answer, unless it is certain that no order gives anything else:
+/// SurrealDB adds them in scan order, and where a sum is rounded the order shows in its last digits. So they are added
+/// again for each answer, unless it is certain that no order gives anything else:
 ///
 /// - `int`s alone wrap around at 64 bits, in any order to the same sum;
 /// - with `decimal`s, if all numbers have the same sign and their sum has place at the finest scale, then no sum on the
@@ -19,8 +18,8 @@ use crate::value::Value;
 ///
 /// Such a sum is kept as integers, from which numbers can be subtracted again.
 #[derive(Debug, Default)]
-pub(crate) struct Total {
-    numbers: BTreeMap<ScanKey, Value>,
+pub(super) struct Total {
+    numbers: i64,
     /// The sum of the `int`s.
     ints: i128,
     /// How many `decimal`s of each scale there are, without the zeros, and the sum of their digits. 2^31 of them have
@@ -35,37 +34,14 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Adds a value; one that is no number does not count. O(log n).
-    pub(super) fn insert(&mut self, at: &ScanKey, value: &Value) {
-        if is_number(value) {
-            self.count(value, 1);
-            self.numbers.insert(at.clone(), value.clone());
-        }
+    /// How many numbers there are.
+    pub(super) fn numbers(&self) -> i64 {
+        self.numbers
     }
 
-    /// Takes back what was added for a row. O(log n).
-    pub(super) fn remove(&mut self, at: &ScanKey) {
-        if let Some(value) = self.numbers.remove(at) {
-            self.count(&value, -1);
-        }
-    }
-
-    /// The sum as SurrealDB's fold has it, or none if it is too large for a decimal. O(1), or O(n) where the order
-    /// matters: then all numbers are counted in `folded`.
-    pub(super) fn sum(&self, folded: &mut u64) -> Option<Value> {
-        self.sum_in_any_order().or_else(|| self.sum_in_order(folded))
-    }
-
-    /// The sum divided by the number of numbers, as a float; `NaN` over no number. None if the sum is too large for a
-    /// decimal.
-    pub(super) fn mean(&self, folded: &mut u64) -> Option<Value> {
-        if self.numbers.is_empty() {
-            return Some(Value::Float(f64::NAN));
-        }
-        Some(Value::Float(to_float(&self.sum(folded)?) / self.numbers.len() as f64))
-    }
-
-    fn count(&mut self, number: &Value, times: i64) {
+    /// Adds a number so many times, or takes it back. O(1).
+    pub(super) fn count(&mut self, number: &Value, times: i64) {
+        self.numbers += times;
         let sign = match number {
             Value::Int(number) => {
                 self.ints += i128::from(*number) * i128::from(times);
@@ -96,8 +72,8 @@ impl Total {
         }
     }
 
-    /// The sum, if every order of adding gives the same one.
-    fn sum_in_any_order(&self) -> Option<Value> {
+    /// The sum, if every order of adding gives the same one. O(1).
+    pub(super) fn in_any_order(&self) -> Option<Value> {
         if self.floats > 0 {
             return None;
         }
@@ -115,15 +91,11 @@ impl Total {
         }
         Decimal::try_from_i128_with_scale(digits, finest).ok().map(Value::Decimal)
     }
+}
 
-    fn sum_in_order(&self, folded: &mut u64) -> Option<Value> {
-        *folded += self.numbers.len() as u64;
-        let mut sum = Value::Int(0);
-        for number in self.numbers.values() {
-            sum = add(&sum, number)?;
-        }
-        Some(sum)
-    }
+/// The sum of numbers that are added one after the other, or none if it is too large for a decimal. O(n).
+pub(super) fn in_order<'a>(mut numbers: impl Iterator<Item = &'a Value>) -> Option<Value> {
+    numbers.try_fold(Value::Int(0), |sum, number| add(&sum, number))
 }
 
 fn rescale(digits: i128, places: u32) -> Option<i128> {

@@ -56,9 +56,12 @@ impl Variants {
     }
 }
 
-/// Whether all values that are equal to this one are identical to it, so that it does not matter which of them is
-/// shown.
-pub(super) fn has_one_form(value: &Value) -> bool {
+/// Whether all keys that are equal to this one are identical to it, so that it does not matter which of them is shown.
+pub(super) fn have_one_form(key: &[Value]) -> bool {
+    key.iter().all(has_one_form)
+}
+
+fn has_one_form(value: &Value) -> bool {
     match value {
         Value::None
         | Value::Null
@@ -72,11 +75,11 @@ pub(super) fn has_one_form(value: &Value) -> bool {
         | Value::File(_)
         | Value::Regex(_) => true,
         Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Geometry(_) | Value::Range(_) => false,
-        Value::Array(items) | Value::Set(items) => items.iter().all(has_one_form),
+        Value::Array(items) | Value::Set(items) => have_one_form(items),
         Value::Object(object) => object.iter().all(|(_, value)| has_one_form(value)),
         Value::RecordId(id) => match &id.key {
             Key::Int(_) | Key::String(_) | Key::Uuid(_) => true,
-            Key::Array(items) => items.iter().all(has_one_form),
+            Key::Array(items) => have_one_form(items),
             Key::Object(object) => object.iter().all(|(_, value)| has_one_form(value)),
         },
     }
