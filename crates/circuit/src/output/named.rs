@@ -17,6 +17,17 @@ pub struct Named {
     /// Each field is then placed by its [`Placing`].
     pub moves: bool,
     pub fields: Vec<Field>,
+    /// How the answer looks, where it is the same for all rows.
+    shape: Option<Shape>,
+}
+
+/// Names that all answers have in common, and so need to have only once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Shape {
+    /// Sorted, as in every object.
+    names: Arc<[Arc<str>]>,
+    /// The place of each field among them.
+    places: Box<[usize]>,
 }
 
 /// A selected field.
@@ -43,7 +54,13 @@ pub enum Placing {
 impl Named {
     /// Fields without `*`.
     pub fn new(fields: Vec<Field>) -> Named {
-        Named { all: false, moves: false, fields }
+        let shape = Shape::of(&fields);
+        Named { all: false, moves: false, fields, shape }
+    }
+
+    /// Fields beside `*`.
+    pub fn beside_all(moves: bool, fields: Vec<Field>) -> Named {
+        Named { all: true, moves, fields, shape: None }
     }
 
     pub(super) fn project(
@@ -52,6 +69,13 @@ impl Named {
         reader: &mut dyn Reader,
         library: &dyn Library,
     ) -> Result<Value, Failure> {
+        if let Some(shape) = &self.shape {
+            let mut values = vec![Value::None; self.fields.len()];
+            for (field, place) in self.fields.iter().zip(&shape.places) {
+                values[*place] = field.value.evaluate(scope, reader, library)?.into_owned();
+            }
+            return Ok(Value::from(Object::of_shape(shape.names.clone(), values)));
+        }
         let mut draft = match scope.row {
             Some(RowContent::Fields(fields)) if self.all => Draft::from(fields),
             Some(RowContent::Value(Value::Object(fields))) if self.all => Draft::from(&**fields),
@@ -103,6 +127,22 @@ impl Named {
             }
         }
         Ok(())
+    }
+}
+
+impl Shape {
+    /// The shape of fields that stand side by side, each under a name of its own.
+    fn of(fields: &[Field]) -> Option<Shape> {
+        let mut names = Vec::with_capacity(fields.len());
+        for field in fields {
+            let [name] = field.target.as_slice() else { return None };
+            names.push(name.clone());
+        }
+        names.sort_unstable();
+        let is_strict = names.is_sorted_by(|a, b| a < b);
+        let place = |field: &Field| names.binary_search(field.target.first()?).ok();
+        let places = fields.iter().map(place).collect::<Option<_>>()?;
+        is_strict.then(|| Shape { places, names: names.into() })
     }
 }
 

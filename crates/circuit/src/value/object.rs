@@ -22,7 +22,7 @@ pub struct Object {
 
 impl Object {
     /// An object with these names, which are sorted, and as many values.
-    pub(super) fn of_shape(names: Arc<[Arc<str>]>, values: Vec<Value>) -> Object {
+    pub(crate) fn of_shape(names: Arc<[Arc<str>]>, values: Vec<Value>) -> Object {
         debug_assert!(names.len() == values.len() && names.is_sorted_by(|a, b| a < b));
         Object { names, values: values.into() }
     }

@@ -108,7 +108,7 @@ impl Projection {
             };
             shown.push(Shown { target: field.target.clone(), value, placing });
         }
-        Ok(Fields::Named(Named { all: self.all, moves, fields: shown }))
+        Ok(Fields::Named(if self.all { Named::beside_all(moves, shown) } else { Named::new(shown) }))
     }
 }
 
