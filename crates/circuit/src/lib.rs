@@ -49,7 +49,7 @@ pub use plan::{Aggregate, Child, Grouping, OrderKey, Plan, Shape, Slot, Slots, S
 pub use saved::chunk::{CHUNK_HEADER, ChunkError, chunk_length};
 pub use saved::restore::RestoreError;
 pub use saved::save::SaveError;
-pub use step::delta::{ChangeKind, Nested, ResultDelta, RowChange};
+pub use step::delta::{ChangeKind, Nested, NestedChanges, ResultDelta, RowChange};
 pub use step::executor::{Executor, Serial};
 pub use step::{Statistics, Step};
 pub use store::table::{Change, Row};

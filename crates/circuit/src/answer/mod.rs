@@ -9,7 +9,7 @@ use crate::dependent::read::Read;
 use crate::expr::{Failure, Scope};
 use crate::output::Output;
 use crate::plan::Window;
-use crate::step::delta::{Nested, RowChange};
+use crate::step::delta::{Nested, NestedChanges, RowChange};
 use crate::store::StoreReader;
 use crate::store::table::{Row, RowView};
 use crate::template::binding::Binding;
@@ -49,9 +49,9 @@ impl Circuit {
         state: &crate::template::TemplateState,
         row: u32,
         environment: u32,
-    ) -> Vec<Nested> {
+    ) -> NestedChanges {
         let attached = state.attachments.as_ref().and_then(|attachments| attachments.get(row, environment));
-        let Some(attached) = attached else { return Vec::new() };
+        let Some(attached) = attached else { return NestedChanges::new() };
         let children = attached.children.iter().enumerate();
         children
             .filter_map(|(child, result)| {

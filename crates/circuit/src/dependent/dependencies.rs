@@ -163,7 +163,7 @@ impl Dependencies {
 
     fn visit(&self, owners: Option<&IdSet>, visit: impl FnMut(Dependent)) {
         let Some(owners) = owners else { return };
-        let mut numbers = Vec::with_capacity(owners.len());
+        let mut numbers: SmallVec<[u32; 16]> = SmallVec::with_capacity(owners.len());
         owners.append_to(&mut numbers);
         numbers.sort_unstable();
         numbers.into_iter().filter_map(|number| self.owners.get(number)).map(|owner| owner.dependent).for_each(visit);

@@ -3,8 +3,6 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::plan::OrderKey;
 use crate::value::collation::compare_collated;
 use crate::value::digest::Bytes;
@@ -72,15 +70,17 @@ pub(crate) fn compare_records(a: &Arc<RecordId>, b: &Arc<RecordId>) -> Ordering 
     if Arc::ptr_eq(a, b) {
         return Ordering::Equal;
     }
-    a.key.cmp(&b.key).then_with(|| if a.is_same_record(b) { Ordering::Equal } else { identity(a).cmp(&identity(b)) })
+    a.key.cmp(&b.key).then_with(|| {
+        if a.is_same_record(b) { Ordering::Equal } else { identity(a).as_slice().cmp(identity(b).as_slice()) }
+    })
 }
 
 /// What identifies a record, in an order that is the same in every process: `int` before `float` before `decimal`, as
 /// in SurrealDB's storage. Only asked of records with equal keys, which are rare.
-fn identity(id: &RecordId) -> SmallVec<[u8; 64]> {
+fn identity(id: &RecordId) -> Bytes {
     let mut bytes = Bytes::default();
     id.hash_identity(&mut bytes);
-    bytes.0
+    bytes
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::circuit::{Circuit, More, ResultState};
 use crate::collection::shrink::Shrink;
 use crate::plan::{Slots, Window};
 use crate::registration::hold::Hold;
-use crate::step::delta::RowChange;
+use crate::step::delta::{NestedChanges, RowChange};
 use crate::template::Evaluation;
 use crate::template::binding::Binding;
 use crate::value::digest::{Digest, PackedDigest, ResultId};
@@ -105,7 +105,7 @@ impl Circuit {
         if state.attachments.is_none() {
             let table = self.store.get(state.key.relation);
             let shown = rows.iter().filter_map(|row| table?.row(*row));
-            shown.for_each(|row| digest.apply(&RowChange::enter(row, Vec::new())));
+            shown.for_each(|row| digest.apply(&RowChange::enter(row, NestedChanges::new())));
         } else {
             let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
             rows.iter().for_each(|row| self.attach(template, *row, environment, result.0));

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use crate::circuit::Circuit;
 use crate::dependent::attachment::Attached;
 use crate::step::changes::Content;
-use crate::step::delta::{ChangeKind, Marks, Nested, ResultDelta, RowChange, Touched};
+use crate::step::delta::{ChangeKind, Marks, Nested, NestedChanges, ResultDelta, RowChange, Touched};
 use crate::step::difference::{difference, of_same_rows, undo};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::TableId;
@@ -26,8 +26,8 @@ impl Circuit {
         let mut is_fed = vec![false; consumers.len()];
         for of_result in touched.chunk_by(|a, b| a.result == b.result) {
             let result = ResultId(of_result[0].result);
-            let mut changes: Vec<RowChange> =
-                of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)).collect();
+            let mut changes = Vec::with_capacity(of_result.len());
+            changes.extend(of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)));
             if marks.former_environment(result.0).is_some() {
                 changes = of_same_rows(changes);
             }
@@ -94,18 +94,20 @@ impl Circuit {
     }
 
     /// What happened under a row of a result.
-    fn nested_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> Vec<Nested> {
-        let Some((state, binding, _)) = self.result(ResultId(row.result)) else { return Vec::new() };
-        let Some(attachments) = &state.attachments else { return Vec::new() };
-        let Some(template) = self.results.get(row.result).map(|state| state.template) else { return Vec::new() };
+    fn nested_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> NestedChanges {
+        let mut nested = NestedChanges::new();
+        let Some((state, binding, _)) = self.result(ResultId(row.result)) else { return nested };
+        let Some(attachments) = &state.attachments else { return nested };
+        let Some(template) = self.results.get(row.result).map(|state| state.template) else { return nested };
         let environment_before = marks.former_environment(row.result).unwrap_or(binding.environment);
-        let now = attachments.get(row.row, binding.environment).filter(|_| row.is_shown);
-        let before = former
-            .get(&(template, row.row, environment_before))
-            .or_else(|| attachments.get(row.row, environment_before))
-            .filter(|_| row.was_shown);
+        let present = attachments.get(row.row, binding.environment);
+        let known = match environment_before == binding.environment {
+            true => present,
+            false => attachments.get(row.row, environment_before),
+        };
+        let now = present.filter(|_| row.is_shown);
+        let before = former.get(&(template, row.row, environment_before)).or(known).filter(|_| row.was_shown);
         let count = state.key.template.children.len();
-        let mut nested = Vec::new();
         for child in 0..count {
             let of = |attached: Option<&Attached>| attached.and_then(|attached| attached.children.get(child).copied());
             let changes = match (of(before), of(now)) {

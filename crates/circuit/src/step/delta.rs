@@ -31,8 +31,11 @@ pub struct RowChange {
     /// The version before the step; of a row that entered, the present one.
     pub former: u64,
     /// Changes under this row. Of a row that entered or left, all that is under it enters or leaves with it.
-    pub nested: Vec<Nested>,
+    pub nested: NestedChanges,
 }
+
+/// Changes under one row, by subquery. Most often there are none, or those of one.
+pub type NestedChanges = SmallVec<[Nested; 1]>;
 
 /// Changes of one subquery under a row.
 #[derive(Clone, Debug)]
@@ -194,7 +197,7 @@ impl NetChanges {
 
 impl RowChange {
     /// A row that enters, with all under it.
-    pub(crate) fn enter(row: &Row, nested: Vec<Nested>) -> RowChange {
+    pub(crate) fn enter(row: &Row, nested: NestedChanges) -> RowChange {
         let (id, version) = (row.id.clone(), row.version);
         RowChange { kind: ChangeKind::Enter, id, version, former: version, nested }
     }

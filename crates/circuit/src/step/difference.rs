@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::step::delta::{ChangeKind, Nested, RowChange};
+use crate::step::delta::{ChangeKind, Nested, NestedChanges, RowChange};
 use crate::value::{RecordId, SameRecord};
 
 /// What leads from one list of rows to another. Both are as if all rows had just entered. O(rows).
@@ -29,7 +29,7 @@ pub(super) fn difference(before: Vec<RowChange>, now: Vec<RowChange>) -> Vec<Row
 fn became(was: RowChange, row: RowChange) -> Option<RowChange> {
     let mut before = was.nested.into_iter().peekable();
     let mut now = row.nested.into_iter().peekable();
-    let mut nested = Vec::new();
+    let mut nested = NestedChanges::new();
     // Both have their subqueries in ascending order.
     while let Some(child) = before.peek().into_iter().chain(now.peek()).map(|nested| nested.child).min() {
         let rows = |nested: Option<Nested>| nested.map(|nested| nested.changes).unwrap_or_default();
