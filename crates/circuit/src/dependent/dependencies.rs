@@ -90,19 +90,16 @@ impl Dependencies {
         }
     }
 
-    /// Replaces what an owner reads. O(reads · log reads), and what few reads have in common with those before costs
-    /// nothing again.
+    /// Replaces what an owner reads. O(reads · log reads); of few reads, those that are as before cost nothing again.
     fn set(&mut self, number: u32, mut reads: Vec<Read>, mut results: Vec<u32>) {
-        reads.sort_by_cached_key(|read| (hash_record(&read.record), read.aspect));
-        reads.dedup_by(|a, b| a.is_same(b));
+        dedup(&mut reads);
         results.sort_unstable();
         results.dedup();
         let Some(owner) = self.owners.get_mut(number) else { return };
-        let former_reads = std::mem::replace(&mut owner.reads, reads.clone().into());
-        let former_results = std::mem::replace(&mut owner.results, results.clone().into());
-        let is_among = |read: &Read, others: &[Read]| {
-            reads.len().max(former_reads.len()) <= FEW && others.iter().any(|other| other.is_same(read))
-        };
+        let former_reads = std::mem::take(&mut owner.reads);
+        let former_results = std::mem::take(&mut owner.results);
+        let is_few = reads.len().max(former_reads.len()) <= FEW;
+        let is_among = |read: &Read, others: &[Read]| is_few && others.iter().any(|other| other.is_same(read));
         self.unfile(
             number,
             former_reads.iter().filter(|read| !is_among(read, &reads)),
@@ -117,6 +114,10 @@ impl Dependencies {
         }
         for result in results.iter().filter(|result| former_results.binary_search(result).is_err()) {
             self.by_result.entry(*result).or_default().insert(number);
+        }
+        if let Some(owner) = self.owners.get_mut(number) {
+            owner.reads = reads.into();
+            owner.results = results.into();
         }
     }
 
@@ -196,6 +197,23 @@ impl Dependencies {
             }
         }
     }
+}
+
+/// Leaves one of the reads that are the same. O(reads · log reads).
+fn dedup(reads: &mut Vec<Read>) {
+    if reads.len() <= FEW {
+        let mut number = 0;
+        while number < reads.len() {
+            if reads[..number].iter().any(|other| other.is_same(&reads[number])) {
+                reads.swap_remove(number);
+            } else {
+                number += 1;
+            }
+        }
+        return;
+    }
+    reads.sort_by_cached_key(|read| (hash_record(&read.record), read.aspect));
+    reads.dedup_by(|a, b| a.is_same(b));
 }
 
 impl Readers {

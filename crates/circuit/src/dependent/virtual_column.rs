@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
 use crate::dependent::dependencies::Dependent;
@@ -26,8 +24,8 @@ pub(crate) struct VirtualColumn {
     pub(crate) readers: usize,
     /// The stage of a step in which its values are computed: behind everything that they depend on.
     pub(crate) rank: u32,
-    /// What each row's value depends on.
-    rows: HashMap<u32, Held, foldhash::fast::FixedState>,
+    /// What each row's value depends on, by row. As long as the last row with a value that depends on anything.
+    rows: Vec<Held>,
 }
 
 /// What a virtual column is.
@@ -41,11 +39,29 @@ pub(crate) enum Definition {
 
 impl VirtualColumn {
     pub(crate) fn new(definition: Definition, rank: u32) -> Self {
-        VirtualColumn { definition: Arc::new(definition), readers: 1, rank, rows: HashMap::default() }
+        VirtualColumn { definition: Arc::new(definition), readers: 1, rank, rows: Vec::new() }
     }
 
     pub(crate) fn is_given(&self) -> bool {
         *self.definition == Definition::Given
+    }
+
+    /// What a row's value depends on, which is taken out.
+    fn take(&mut self, row: u32) -> Held {
+        self.rows.get_mut(row as usize).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps what a row's value depends on. Amortized O(1).
+    fn keep(&mut self, row: u32, held: Held) {
+        let row = row as usize;
+        if held.owner.is_some() {
+            self.rows.resize_with(self.rows.len().max(row + 1), Held::default);
+            self.rows[row] = held;
+        } else if row + 1 == self.rows.len() {
+            let last = self.rows.iter().rposition(|held| held.owner.is_some());
+            self.rows.truncate(last.map_or(0, |last| last + 1));
+            self.rows.shrink();
+        }
     }
 }
 
@@ -83,7 +99,7 @@ impl Circuit {
         if relation.virtual_columns.len() == 0 {
             relation.drop_virtuals();
         }
-        for held in column.rows.into_values() {
+        for held in column.rows {
             self.release_held(held);
         }
     }
@@ -122,21 +138,13 @@ impl Circuit {
             }
         };
         let dependent = Dependent::Virtual { table, column: number, row };
-        let column = self.store.get_mut(table).and_then(|relation| relation.virtual_columns.get_mut(number));
-        let former = column.and_then(|column| column.rows.get_mut(&row)).map(std::mem::take);
-        let (was_held, former) = (former.is_some(), former.unwrap_or_default());
+        let former = self.column_mut(table, number)?.take(row);
         let held = self.hold(dependent, former, reads, results);
-        let column = self.store.get_mut(table).and_then(|relation| relation.virtual_columns.get_mut(number));
-        match column {
-            Some(column) if held.owner.is_some() => {
-                column.rows.insert(row, held);
-            }
-            Some(column) if was_held => {
-                column.rows.remove(&row);
-                column.rows.shrink();
-            }
-            _ => {}
-        }
+        self.column_mut(table, number)?.keep(row, held);
         value
+    }
+
+    fn column_mut(&mut self, table: TableId, number: u32) -> Option<&mut VirtualColumn> {
+        self.store.get_mut(table)?.virtual_columns.get_mut(number)
     }
 }

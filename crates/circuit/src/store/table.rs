@@ -188,6 +188,11 @@ impl Table {
     /// Replaces the value of one virtual column of a row.
     pub(crate) fn set_virtual(&mut self, number: u32, column: u32, value: Option<Value>) {
         let width = self.virtual_columns.capacity();
+        let known = self.virtuals.get_mut(number as usize).and_then(|values| values.get_mut(column as usize));
+        if let Some(known) = known {
+            *known = value;
+            return;
+        }
         let mut values = self.virtuals_of(number).to_vec();
         values.resize(width.max(column as usize + 1), None);
         values[column as usize] = value;
