@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -202,10 +203,10 @@ proptest! {
         let scope = Scope::of_row(&row);
         let mut reader = circuit::NoRecords;
         let column = |column: &circuit::Expr| match column.evaluate(&scope, &mut circuit::NoRecords, &SurrealLibrary) {
-            Ok(value) => value.into_owned(),
+            Ok(value) => Cow::Owned(value.into_owned()),
             Err(failure) => panic!("{failure:?}"),
         };
-        let columns: Vec<Option<Value>> = template.columns.iter().map(column).map(Some).collect();
+        let columns: Vec<_> = template.columns.iter().map(column).map(Some).collect();
         let slots: Vec<Option<Value>> = query.plan.slots.iter().map(constant).map(Some).collect();
         let scope = Scope { columns: &columns, slots: &slots, ..Scope::default() };
         let filter = template.filter.as_ref().expect("there is a condition");

@@ -81,6 +81,10 @@ impl<T> Slab<T> {
         self.iter_from(0)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+        self.entries.iter_mut().zip(0..).filter_map(|(entry, number)| Some((number, entry.as_mut()?)))
+    }
+
     /// The values with this number and with higher ones.
     pub(crate) fn iter_from(&self, first: u32) -> impl Iterator<Item = (u32, &T)> {
         let entries = self.entries.get(first as usize..).unwrap_or_default();

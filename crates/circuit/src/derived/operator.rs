@@ -4,6 +4,7 @@
 //! of the same shape share a relation, so that the templates over it are shared like those over a table; a column tells
 //! which operator a row is from, and each binding looks only at its own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -195,10 +196,11 @@ impl Operator {
         for change in groups.take_changed(library, &mut work.values_folded) {
             let row = rows.get(&change.number).copied();
             let shown = change.values.and_then(|values| {
-                let columns: Vec<Option<Value>> = values.into_vec().into_iter().map(Some).collect();
+                let columns: Vec<_> = values.into_vec().into_iter().map(|value| Some(Cow::Owned(value))).collect();
                 let scope = crate::expr::Scope { columns: &columns, ..Default::default() };
                 let shown = grouping.output.row(&scope, &mut crate::expr::reader::NoRecords, library).ok()?;
-                let keys: Vec<Value> = columns.into_iter().take(grouping.keys.into()).flatten().collect();
+                let keys = columns.into_iter().take(grouping.keys.into()).flatten();
+                let keys: Vec<Value> = keys.map(Cow::into_owned).collect();
                 Some((keys, shown))
             });
             match (shown, row) {

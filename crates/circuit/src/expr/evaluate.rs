@@ -1,6 +1,6 @@
 //! The value of an expression.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -172,9 +172,9 @@ impl Expr {
     }
 }
 
-fn at(values: &[Option<Value>], index: u16) -> Evaluated<'_> {
+fn at<V: Borrow<Value>>(values: &[Option<V>], index: u16) -> Evaluated<'_> {
     match values.get(usize::from(index)) {
-        Some(Some(value)) => Ok(Cow::Borrowed(value)),
+        Some(Some(value)) => Ok(Cow::Borrowed(value.borrow())),
         Some(None) => Err(Failure::new("a value that this is computed from can't be computed")),
         None => Ok(Cow::Owned(Value::None)),
     }

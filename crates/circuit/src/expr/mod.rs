@@ -11,6 +11,7 @@ pub(crate) mod path;
 pub(crate) mod reader;
 mod tree;
 
+use std::borrow::Cow;
 use std::fmt::{Display, Formatter, Result as Formatted};
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
@@ -79,7 +80,7 @@ pub struct Constant(pub Value);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope<'a> {
     pub row: Option<RowContent<'a>>,
-    pub columns: &'a [Option<Value>],
+    pub columns: &'a [Option<Cow<'a, Value>>],
     pub slots: &'a [Option<Value>],
     /// The answers of subqueries.
     pub subqueries: &'a [Result<Value, Failure>],

@@ -89,8 +89,11 @@ impl Circuit {
         if relation.arrangements.len() == 0 {
             return;
         }
-        let (before, after) = former.places(relation, rank, &*self.library);
-        relation.arrangements.rearrange(former.number, &before, &after);
+        let library = &*self.library;
+        relation.arrange(|relation, arrangements| {
+            let (row, before, now) = (former.number, former.view(relation), relation.view(former.number));
+            arrangements.rearrange(row, before, now, Some(rank), library);
+        });
     }
 
     /// As [`Circuit::rearrange`] for all changed rows: the places are found on all threads.
@@ -102,7 +105,7 @@ impl Circuit {
         });
         let Some(relation) = self.store.get_mut(table) else { return };
         for (former, (before, after)) in formers.iter().zip(places.into_iter().flatten()) {
-            relation.arrangements.rearrange(former.number, &before, &after);
+            relation.arrangements.rearrange_between(former.number, &before, &after);
         }
     }
 

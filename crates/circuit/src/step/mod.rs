@@ -315,19 +315,13 @@ impl Circuit {
                 table.set_virtual(row, column, value);
             }
         }
-        let Some(table) = self.store.get(relation) else { return };
-        let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
-        if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &Default::default(), &places.unwrap_or_default());
-        }
+        let (Some(table), library) = (self.store.get_mut(relation), &*self.library) else { return };
+        table.arrange(|table, arrangements| arrangements.rearrange(row, None, table.view(row), None, library));
     }
 
     /// Takes a derived row out of all arrangements.
     pub(crate) fn unarrange(&mut self, relation: TableId, row: u32) {
-        let Some(table) = self.store.get(relation) else { return };
-        let places = table.view(row).map(|view| table.arrangements.all_places(view, &*self.library));
-        if let Some(table) = self.store.get_mut(relation) {
-            table.arrangements.rearrange(row, &places.unwrap_or_default(), &Default::default());
-        }
+        let (Some(table), library) = (self.store.get_mut(relation), &*self.library) else { return };
+        table.arrange(|table, arrangements| arrangements.rearrange(row, table.view(row), None, None, library));
     }
 }

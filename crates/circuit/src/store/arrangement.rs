@@ -3,6 +3,7 @@
 //! They answer the question of a new binding, "which rows may belong to me?", in O(answer). All templates that need the
 //! same index of the same table share one; it is built when the first asks for it and dropped with the last.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
@@ -109,30 +110,34 @@ impl Arrangements {
         places
     }
 
-    /// Where a row stands in every arrangement.
-    pub(crate) fn all_places(&self, view: RowView<'_>, library: &dyn Library) -> Places {
-        self.entries.iter().map(|(number, entry)| (number, entry.place(view, library))).collect()
-    }
-
     /// Where a row stands in one arrangement.
     pub(crate) fn place(&self, number: u32, view: RowView<'_>, library: &dyn Library) -> Option<Place> {
         self.entries.get(number).map(|entry| entry.place(view, library))
     }
 
-    /// Moves a row from its former places to its present ones. What is the same in both stays.
-    pub(crate) fn rearrange(&mut self, row: u32, before: &Places, after: &Places) {
-        let find = |places: &'_ Places, number: u32| places.iter().position(|(other, _)| *other == number);
-        for (number, place) in before {
-            let now = find(after, *number).map(|position| &after[position].1);
-            if let Some(entry) = self.entries.get_mut(*number) {
-                entry.remove(place, now, row);
-            }
+    /// Moves a row from its former place to its present one, in the arrangements of this rank or in all.
+    pub(crate) fn rearrange(
+        &mut self,
+        row: u32,
+        before: Option<RowView<'_>>,
+        after: Option<RowView<'_>>,
+        rank: Option<u32>,
+        library: &dyn Library,
+    ) {
+        for (_, entry) in self.entries.iter_mut().filter(|(_, entry)| rank.is_none_or(|rank| entry.rank == rank)) {
+            let before = before.map(|view| entry.place(view, library));
+            let after = after.map(|view| entry.place(view, library));
+            entry.rearrange(row, before.as_ref(), after.as_ref());
         }
-        for (number, place) in after {
-            let was = find(before, *number).map(|position| &before[position].1);
-            if let Some(entry) = self.entries.get_mut(*number) {
-                entry.insert(place, was, row);
-            }
+    }
+
+    /// As [`Arrangements::rearrange`], with the places at hand.
+    pub(crate) fn rearrange_between(&mut self, row: u32, before: &Places, after: &Places) {
+        let find = |places: &'_ Places, number: u32| places.iter().position(|(other, _)| *other == number);
+        for (number, entry) in self.entries.iter_mut() {
+            let was = find(before, number).map(|position| &before[position].1);
+            let now = find(after, number).map(|position| &after[position].1);
+            entry.rearrange(row, was, now);
         }
     }
 
@@ -218,19 +223,29 @@ impl Arrangement {
         self.place_of(view, library).unwrap_or(Place { keys: Keys::none(), value: None })
     }
 
-    fn place_of(&self, view: RowView<'_>, library: &dyn Library) -> Option<Place> {
-        let value = |column: &Column| column.value(view, library);
-        let equal: SmallVec<[Value; 4]> = self.spec.equal.iter().map(value).collect::<Option<_>>()?;
+    fn place_of<'a>(&'a self, view: RowView<'a>, library: &dyn Library) -> Option<Place> {
+        let value = |column: &'a Column| column.value(view, library);
+        let equal: SmallVec<[Cow<'_, Value>; 4]> = self.spec.equal.iter().map(value).collect::<Option<_>>()?;
         let member = match &self.spec.member {
-            Some((part, column)) => Some(part.keys(&value(column)?)),
+            Some((part, column)) => Some(part.keys(value(column)?.as_ref())),
             None => None,
         };
-        let keys = Prefix::of(equal.iter()).map_or(Keys::Wild, |prefix| prefix.filed(member));
+        let keys = Prefix::of(equal.iter().map(|value| &**value)).map_or(Keys::Wild, |prefix| prefix.filed(member));
         let value = match &self.spec.order {
-            Some(column) => Some(value(column)?),
+            Some(column) => Some(value(column)?.into_owned()),
             None => None,
         };
         Some(Place { keys, value })
+    }
+
+    /// Moves a row from one place to another. What is the same in both stays.
+    fn rearrange(&mut self, row: u32, before: Option<&Place>, after: Option<&Place>) {
+        if let Some(place) = before {
+            self.remove(place, after, row);
+        }
+        if let Some(place) = after {
+            self.insert(place, before, row);
+        }
     }
 
     /// Files a row under what is in its place, and was not before.

@@ -199,6 +199,13 @@ impl Table {
         self.set_virtuals(number, values.into());
     }
 
+    /// Works on the arrangements with the rows at hand. O(1).
+    pub(crate) fn arrange(&mut self, work: impl FnOnce(&Table, &mut Arrangements)) {
+        let mut arrangements = std::mem::take(&mut self.arrangements);
+        work(self, &mut arrangements);
+        self.arrangements = arrangements;
+    }
+
     /// The number of virtual columns that are computed.
     pub(crate) fn computed_columns(&self) -> usize {
         self.virtual_columns.iter().filter(|(_, column)| !column.is_given()).count()

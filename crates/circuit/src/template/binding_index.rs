@@ -133,7 +133,7 @@ impl BindingIndex {
     pub(crate) fn visit(
         &self,
         access: &Access,
-        columns: &Columns,
+        columns: &Columns<'_>,
         sets: &LiveSets,
         work: &mut Work,
         mut visit: impl FnMut(Ids<'_>) -> bool,
@@ -161,7 +161,7 @@ impl BindingIndex {
     }
 
     /// Whether a row has to seek under so many keys because of the live sets that contain its value. O(1).
-    pub(crate) fn is_in_many_sets(&self, access: &Access, columns: &Columns, sets: &LiveSets, many: usize) -> bool {
+    pub(crate) fn is_in_many_sets(&self, access: &Access, columns: &Columns<'_>, sets: &LiveSets, many: usize) -> bool {
         let Some(Member::Set { column, .. }) = access.member else { return false };
         let equal = access.equal.iter().map(|(column, _)| value_at(columns, *column));
         let with_prefix = Prefix::of(equal).and_then(Prefix::all).map_or(usize::MAX, |key| self.count(key));
@@ -169,7 +169,7 @@ impl BindingIndex {
     }
 
     /// The keys under which the bindings are that a row may satisfy.
-    fn sought(&self, access: &Access, columns: &Columns, sets: &LiveSets) -> Keys {
+    fn sought(&self, access: &Access, columns: &Columns<'_>, sets: &LiveSets) -> Keys {
         let equal = access.equal.iter().map(|(column, _)| value_at(columns, *column));
         let Some(prefix) = Prefix::of(equal) else { return Keys::Wild };
         let Some(member) = access.member else { return prefix.sought(None) };
@@ -209,7 +209,7 @@ fn ends_behind(High(end): &High, value: &Value, edge: Option<Edge>) -> bool {
     end.as_ref().is_none_or(|end| if is_included { end >= value } else { end > value })
 }
 
-fn value_at(columns: &Columns, column: u16) -> &Value {
+fn value_at<'a>(columns: &'a Columns<'_>, column: u16) -> &'a Value {
     at(columns, column).unwrap_or(&Value::None)
 }
 

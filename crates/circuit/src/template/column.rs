@@ -1,5 +1,6 @@
 //! Where the values come from that a template looks at.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::expr::library::Library;
@@ -21,15 +22,14 @@ pub(crate) enum Column {
 
 impl Column {
     /// The value for a row; `None` if it can't be computed, as where SurrealDB would answer an error.
-    pub(crate) fn value(&self, view: RowView<'_>, library: &dyn Library) -> Option<Value> {
+    pub(crate) fn value<'a>(&'a self, view: RowView<'a>, library: &dyn Library) -> Option<Cow<'a, Value>> {
         match self {
-            Column::Field(name) => Some(view.row.content.get_shared(name).cloned().unwrap_or_default()),
+            Column::Field(name) => Some(Cow::Borrowed(view.row.content.get_shared(name).unwrap_or(&Value::None))),
             Column::Local(expr) => {
                 let scope = Scope { row: Some(view.row.shown()), ..Scope::default() };
-                let value = expr.evaluate(&scope, &mut NoRecords, library).ok()?;
-                Some(value.into_owned())
+                expr.evaluate(&scope, &mut NoRecords, library).ok()
             }
-            Column::Virtual(number) => view.virtuals.get(*number as usize).cloned().flatten(),
+            Column::Virtual(number) => view.virtuals.get(*number as usize)?.as_ref().map(Cow::Borrowed),
         }
     }
 }

@@ -98,7 +98,13 @@ impl TemplateState {
     }
 
     /// The bindings among those that test membership in changed sets which a row with these columns may belong to.
-    fn turning_candidates(&self, columns: &Columns, bindings: &[&IdSet], sets: &LiveSets, work: &mut Work) -> Members {
+    fn turning_candidates(
+        &self,
+        columns: &Columns<'_>,
+        bindings: &[&IdSet],
+        sets: &LiveSets,
+        work: &mut Work,
+    ) -> Members {
         let mut candidates = Members::new();
         let most = bindings.iter().map(|bindings| bindings.len()).sum();
         if most > 1 && self.has_fewer_candidates(most, columns, sets, work) {
@@ -113,7 +119,7 @@ impl TemplateState {
     }
 
     /// Whether a row with these columns has fewer candidates than this. O(`most`).
-    fn has_fewer_candidates(&self, most: usize, columns: &Columns, sets: &LiveSets, work: &mut Work) -> bool {
+    fn has_fewer_candidates(&self, most: usize, columns: &Columns<'_>, sets: &LiveSets, work: &mut Work) -> bool {
         let Routing::Indexed(accesses) = &self.wiring.routing else { return self.bindings.len() < most };
         let mut count = self.unindexed.len();
         let is_indexed = accesses.iter().zip(&self.indexes).all(|(access, index)| {

@@ -13,6 +13,7 @@ pub(crate) mod partition;
 pub(crate) mod route;
 mod shift;
 
+use std::borrow::{Borrow, Cow};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ use crate::work::Work;
 
 /// The values of a row at a template's columns. One that can't be computed has none, which only matters where the
 /// condition or the order looks at it.
-pub(crate) type Columns = SmallVec<[Option<Value>; 4]>;
+pub(crate) type Columns<'a> = SmallVec<[Option<Cow<'a, Value>>; 4]>;
 
 /// The bindings that a row belongs to, ascending.
 pub(crate) type Members = SmallVec<[u32; 8]>;
@@ -216,7 +217,7 @@ impl TemplateState {
     }
 
     /// The values of a row at the columns.
-    pub(crate) fn columns(&self, view: RowView<'_>, library: &dyn Library) -> Columns {
+    pub(crate) fn columns<'a>(&'a self, view: RowView<'a>, library: &dyn Library) -> Columns<'a> {
         let mut columns = Columns::new();
         for column in &self.wiring.columns {
             columns.push(column.value(view, library));
@@ -225,14 +226,14 @@ impl TemplateState {
     }
 
     /// The place of a row in the order.
-    pub(crate) fn position(&self, number: u32, view: RowView<'_>, columns: &Columns) -> Position {
-        let key = |key: &OrderKey| columns.get(usize::from(key.column)).cloned().flatten().unwrap_or_default();
+    pub(crate) fn position(&self, number: u32, view: RowView<'_>, columns: &Columns<'_>) -> Position {
+        let key = |key: &OrderKey| at(columns, key.column).cloned().unwrap_or_default();
         Position { keys: self.wiring.order.iter().map(key).collect(), id: view.row.id.clone(), row: number }
     }
 
     /// Whether a row with these columns satisfies a binding. One whose condition can't be evaluated does not, nor one
     /// that has no place in the order.
-    pub(crate) fn holds(&self, columns: &Columns, slots: &Slots, moment: Moment, with: Evaluation<'_>) -> bool {
+    pub(crate) fn holds(&self, columns: &Columns<'_>, slots: &Slots, moment: Moment, with: Evaluation<'_>) -> bool {
         let holds = self.wiring.filter.as_ref().is_none_or(|filter| {
             let scope = Scope { columns, slots: &slots.0, ..Scope::default() };
             filter.test(&scope, &mut NoRecords, with.library).unwrap_or(false)
@@ -253,7 +254,7 @@ impl TemplateState {
         &self,
         number: u32,
         view: RowView<'_>,
-        columns: &Columns,
+        columns: &Columns<'_>,
         moment: Moment,
         with: Evaluation<'_>,
         work: &mut Work,
@@ -285,7 +286,7 @@ impl TemplateState {
                 false => Transition::nothing(),
             };
         }
-        let mut standing = |row: Option<(RowView<'_>, Columns)>, moment| match row {
+        let mut standing = |row: Option<(RowView<'_>, Columns<'_>)>, moment| match row {
             Some((view, columns)) => self.standing(number, view, &columns, moment, with, work),
             None => Standing::default(),
         };
@@ -347,15 +348,15 @@ impl TemplateState {
 
     /// The rows that satisfy a binding, with their columns, ascending. O(candidates), or O(table) where nothing is
     /// indexed.
-    pub(crate) fn matching(
-        &self,
-        table: &Table,
+    pub(crate) fn matching<'a>(
+        &'a self,
+        table: &'a Table,
         slots: &Slots,
         with: Evaluation<'_>,
         work: &mut Work,
-    ) -> Vec<(u32, Columns)> {
+    ) -> Vec<(u32, Columns<'a>)> {
         let candidates = self.candidate_rows(table, slots, with.sets, work);
-        let mut check = |number: u32, view: RowView<'_>| {
+        let mut check = |number: u32, view: RowView<'a>| {
             work.rows_examined += 1;
             let columns = self.columns(view, with.library);
             self.holds(&columns, slots, Moment::Now, with).then_some((number, columns))
@@ -376,7 +377,7 @@ impl TemplateState {
     ) -> Partition {
         let Some(table) = table else { return Partition::default() };
         let rows = self.matching(table, slots, with, work);
-        let place = |(number, columns): (u32, Columns)| Some(self.position(number, table.view(number)?, &columns));
+        let place = |(number, columns): (u32, Columns<'_>)| Some(self.position(number, table.view(number)?, &columns));
         Partition::of(rows.into_iter().filter_map(place).collect(), &self.wiring.order)
     }
 
@@ -404,7 +405,7 @@ impl TemplateState {
     }
 
     /// The bindings that a row with these columns belongs to, ascending. O(candidates).
-    fn members(&self, columns: &Columns, moment: Moment, with: Evaluation<'_>, work: &mut Work) -> Members {
+    fn members(&self, columns: &Columns<'_>, moment: Moment, with: Evaluation<'_>, work: &mut Work) -> Members {
         let mut candidates = Members::new();
         self.candidates(columns, with.sets, &mut candidates, work);
         work.bindings_probed += candidates.len() as u64;
@@ -414,7 +415,7 @@ impl TemplateState {
         candidates
     }
 
-    fn candidates(&self, columns: &Columns, sets: &LiveSets, out: &mut Members, work: &mut Work) {
+    fn candidates(&self, columns: &Columns<'_>, sets: &LiveSets, out: &mut Members, work: &mut Work) {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
             out.extend(self.bindings.iter().map(|(number, _)| number));
             return;
@@ -447,8 +448,8 @@ impl TemplateState {
 }
 
 /// A column or a slot, if it could be computed.
-pub(crate) fn at(values: &[Option<Value>], number: u16) -> Option<&Value> {
-    values.get(usize::from(number)).and_then(Option::as_ref)
+pub(crate) fn at<V: Borrow<Value>>(values: &[Option<V>], number: u16) -> Option<&Value> {
+    values.get(usize::from(number))?.as_ref().map(Borrow::borrow)
 }
 
 fn hash(slots: &Slots) -> u64 {

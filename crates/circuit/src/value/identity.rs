@@ -3,6 +3,7 @@
 //! This is the relation by which records are addressed, bindings are shared, and unchanged content is recognised. It is
 //! finer than SurrealDB's `==`, and unlike that it is an equivalence relation which a hash can follow.
 
+use std::borrow::Borrow;
 use std::hash::Hasher;
 use std::ops::Bound;
 
@@ -32,9 +33,9 @@ pub fn are_identical_lists(a: &[Value], b: &[Value]) -> bool {
 }
 
 /// As [`are_identical_lists`], of values some of which could not be computed.
-pub(crate) fn are_identical_attempts(a: &[Option<Value>], b: &[Option<Value>]) -> bool {
-    let is_same = |(a, b): (&Option<Value>, &Option<Value>)| match (a, b) {
-        (Some(a), Some(b)) => are_identical(a, b),
+pub(crate) fn are_identical_attempts<V: Borrow<Value>>(a: &[Option<V>], b: &[Option<V>]) -> bool {
+    let is_same = |(a, b): (&Option<V>, &Option<V>)| match (a, b) {
+        (Some(a), Some(b)) => are_identical(a.borrow(), b.borrow()),
         (a, b) => a.is_none() && b.is_none(),
     };
     a.len() == b.len() && a.iter().zip(b).all(is_same)

@@ -2,6 +2,7 @@
 //! no state. What the engine maintains must equal what this answers.
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -180,11 +181,12 @@ impl Interpreter<'_> {
         }
         let mut answers = Vec::new();
         for (key, rows) in groups {
-            let mut columns: Vec<Option<Value>> = key.into_iter().map(Some).collect();
+            let mut columns: Vec<Option<Cow<'_, Value>>> =
+                key.into_iter().map(|value| Some(Cow::Owned(value))).collect();
             for (number, aggregate) in grouping.aggregates.iter().enumerate() {
                 let values: Vec<Value> = rows.iter().map(|row| row[number].clone()).collect();
                 let extra: Vec<Value> = aggregate.extra.iter().map(|Constant(value)| value.clone()).collect();
-                columns.push(Some(aggregate.function.evaluate(&values, &extra, self.library)));
+                columns.push(Some(Cow::Owned(aggregate.function.evaluate(&values, &extra, self.library))));
             }
             let scope = Scope { columns: &columns, ..Scope::default() };
             answers.push(grouping.output.row(&scope, &mut Plain(self.records), self.library)?);

@@ -3,6 +3,7 @@
 
 pub mod trees;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -278,16 +279,15 @@ fn constant(slot: &Slot) -> Value {
 
 /// What a plan's result must be: filter, sort and cut everything. Rows whose condition or place can't be computed are
 /// left out.
-pub fn expected_rows<'a>(model: &'a BTreeMap<String, Change>, plan: &Plan) -> Vec<&'a Change> {
+pub fn expected_rows<'a>(model: &'a BTreeMap<String, Change>, plan: &'a Plan) -> Vec<&'a Change> {
     let library = library();
-    let mut rows: Vec<(Vec<Option<Value>>, &Change)> = Vec::new();
+    let mut rows: Vec<(Vec<Option<Cow<'_, Value>>>, &Change)> = Vec::new();
     for change in model.values().filter(|change| Source::Table(change.id.table.clone()) == plan.template.source) {
         let Some(content) = &change.content else { continue };
         let mut reader = ModelReader(model);
         let scope = Scope::of_row(content);
-        let mut value =
-            |column: &Expr| column.evaluate(&scope, &mut reader, &*library).ok().map(|value| value.into_owned());
-        let columns: Vec<Option<Value>> = plan.template.columns.iter().map(&mut value).collect();
+        let mut value = |column: &'a Expr| column.evaluate(&scope, &mut reader, &*library).ok();
+        let columns: Vec<Option<Cow<'_, Value>>> = plan.template.columns.iter().map(&mut value).collect();
         let slots: Vec<Option<Value>> = plan.slots.iter().map(|slot| Some(constant(slot))).collect();
         let scope = Scope { columns: &columns, slots: &slots, ..Scope::default() };
         let mut holds = |filter: &Expr| filter.test(&scope, &mut reader, &*library).unwrap_or(false);

@@ -1,6 +1,7 @@
 //! Generated values of every type, with a bias to what is almost equal.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub fn evaluate_plan(plan: &Plan, row: &Object, reader: &mut dyn Reader) -> Resu
     };
     let mut columns = Vec::new();
     for column in &plan.template.columns {
-        columns.push(value(column, &scope).ok());
+        columns.push(value(column, &scope).ok().map(Cow::Owned));
     }
     let mut slots = Vec::new();
     for slot in &plan.slots {
