@@ -142,7 +142,7 @@ impl Circuit {
 
     /// The ids of all rows of a table. O(rows).
     pub fn ids(&self, table: &str) -> impl Iterator<Item = &Arc<RecordId>> {
-        self.store.named(table).into_iter().flat_map(|table| table.rows().map(|(_, row)| &row.id))
+        self.store.named(table).into_iter().flat_map(|(_, table)| table.rows().map(|(_, row)| &row.id))
     }
 
     /// What was done so far, for changes, registrations and answers.

@@ -7,6 +7,7 @@ use crate::dependent::attachment::Attached;
 use crate::step::changes::Content;
 use crate::step::delta::{ChangeKind, Marks, Nested, NestedChanges, ResultDelta, RowChange, Touched};
 use crate::step::difference::{difference, of_same_rows, undo};
+use crate::step::executor::{Executor, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::TableId;
 use crate::value::digest::{Digest, ResultId};
@@ -17,17 +18,36 @@ type Former = HashMap<(u32, u32, u32), Attached, foldhash::fast::FixedState>;
 impl Circuit {
     /// Makes the marks of a stage into changes of results, and tells everyone who reads them.
     /// Answers the marks, empty, for the next stage.
-    pub(crate) fn conclude(&mut self, mut marks: Marks, stage: &Stage, progress: &mut Progress) -> Marks {
+    pub(crate) fn conclude(
+        &mut self,
+        mut marks: Marks,
+        stage: &Stage,
+        progress: &mut Progress,
+        executor: &dyn Executor,
+    ) -> Marks {
         let touched = marks.net();
         let former = self.renew_attachments(&touched, stage, &marks, progress);
         let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
         consumers.sort_unstable();
         consumers.dedup();
         let mut is_fed = vec![false; consumers.len()];
+        // What happened to a row follows from earlier stages, so all rows can be looked at before anybody is told.
+        let mut looked = is_worth_dividing(touched.len(), executor).then(|| {
+            let looked = in_parallel(touched.len(), executor, |range| {
+                let rows = touched[range].iter();
+                rows.map(|row| self.row_change(row, &marks, &former, progress)).collect::<Vec<_>>()
+            });
+            looked.into_iter().flatten()
+        });
         for of_result in touched.chunk_by(|a, b| a.result == b.result) {
             let result = ResultId(of_result[0].result);
             let mut changes = Vec::with_capacity(of_result.len());
-            changes.extend(of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)));
+            match &mut looked {
+                Some(looked) => changes.extend(looked.take(of_result.len()).flatten()),
+                None => {
+                    changes.extend(of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)));
+                }
+            }
             if marks.former_environment(result.0).is_some() {
                 changes = of_same_rows(changes);
             }

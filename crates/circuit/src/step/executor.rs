@@ -33,7 +33,12 @@ impl Executor for Serial {
 }
 
 /// The fewest items that are worth a job of their own.
-pub(crate) const PARALLEL: usize = 64;
+const PARALLEL: usize = 64;
+
+/// Whether work on so many items gains by being divided.
+pub(crate) fn is_worth_dividing(items: usize, executor: &dyn Executor) -> bool {
+    executor.threads() > 1 && items >= 2 * PARALLEL
+}
 
 /// Divides items into jobs, and answers what each job made of its range, in the order of the items.
 pub(crate) fn in_parallel<T: Send + Sync>(

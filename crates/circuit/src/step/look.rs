@@ -4,13 +4,16 @@ use smallvec::SmallVec;
 
 use crate::circuit::Circuit;
 use crate::collection::id_set::IdSet;
-use crate::step::changes::{Former, RelationChanges};
+use crate::step::changes::Former;
 use crate::step::delta::Marks;
-use crate::step::executor::{Executor, PARALLEL, in_parallel};
+use crate::step::executor::{Executor, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
 use crate::store::table::TableId;
 use crate::template::{RowTransition, Transition};
 use crate::work::Work;
+
+/// So many rows are looked at before what was found is carried out: they are still in the processor's cache then.
+const BLOCK: usize = 1 << 10;
 
 /// A row that a template has to look at.
 struct Candidate<'a> {
@@ -51,10 +54,10 @@ impl Circuit {
             let Some(changes) = progress.changes.of(table) else { continue };
             let of_table = templates.iter().copied().filter(|number| self.looks_at_changes_only(*number, table, stage));
             let of_table: SmallVec<[u32; 8]> = of_table.collect();
-            if executor.threads() > 1 && changes.iter().len() >= 2 * PARALLEL {
-                self.rearrange_in_parallel(table, rank, changes, executor);
-                let candidates: Vec<Candidate<'_>> = changes.iter().map(Candidate::changed).collect();
-                of_table.iter().for_each(|number| self.route_in_parallel(*number, &candidates, executor, marks));
+            if is_worth_dividing(changes.iter().len(), executor) {
+                for formers in changes.as_slice().chunks(BLOCK) {
+                    self.route_block(table, rank, formers, &of_table, executor, marks);
+                }
                 continue;
             }
             // All of a row at a time, while it is in the processor's cache.
@@ -69,7 +72,7 @@ impl Circuit {
             let mut work = Work::default();
             let candidates = self.candidates(*number, stage, progress, &mut work);
             self.work += work;
-            if executor.threads() > 1 && candidates.len() >= 2 * PARALLEL {
+            if is_worth_dividing(candidates.len(), executor) {
                 self.route_in_parallel(*number, &candidates, executor, marks);
             } else {
                 candidates.iter().for_each(|candidate| self.route_one(*number, candidate, marks));
@@ -96,16 +99,39 @@ impl Circuit {
         });
     }
 
-    /// As [`Circuit::rearrange`] for all changed rows: the places are found on all threads.
-    fn rearrange_in_parallel(&mut self, table: TableId, rank: u32, changes: &RelationChanges, executor: &dyn Executor) {
-        let Some(relation) = self.store.get(table).filter(|relation| relation.arrangements.len() > 0) else { return };
-        let formers = changes.as_slice();
-        let places = in_parallel(formers.len(), executor, |range| {
-            formers[range].iter().map(|former| former.places(relation, rank, &*self.library)).collect::<Vec<_>>()
+    /// Finds the places of changed rows, and what they are to templates, on all threads, and carries it out in their order.
+    fn route_block(
+        &mut self,
+        table: TableId,
+        rank: u32,
+        formers: &[Former],
+        templates: &[u32],
+        executor: &dyn Executor,
+        marks: &mut Marks,
+    ) {
+        let Some(relation) = self.store.get(table) else { return };
+        let looked = in_parallel(formers.len(), executor, |range| {
+            let mut work = Work::default();
+            let mut look = |former: &Former| {
+                let candidate = Candidate::changed(former);
+                let transitions = templates.iter().map(|number| self.look(*number, &candidate, &mut work));
+                let transitions: SmallVec<[Transition; 1]> = transitions.collect();
+                (former.places(relation, rank, &*self.library), transitions)
+            };
+            let looked: Vec<_> = formers[range].iter().map(&mut look).collect();
+            (looked, work)
         });
-        let Some(relation) = self.store.get_mut(table) else { return };
-        for (former, (before, after)) in formers.iter().zip(places.into_iter().flatten()) {
-            relation.arrangements.rearrange_between(former.number, &before, &after);
+        let mut formers = formers.iter();
+        for (looked, work) in looked {
+            self.work += work;
+            for (((before, after), transitions), former) in looked.into_iter().zip(&mut formers) {
+                if let Some(relation) = self.store.get_mut(table) {
+                    relation.arrangements.rearrange_between(former.number, &before, &after);
+                }
+                for (template, transition) in templates.iter().zip(transitions) {
+                    self.carry_out(*template, former.number, transition, marks);
+                }
+            }
         }
     }
 

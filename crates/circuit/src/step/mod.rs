@@ -22,7 +22,7 @@ use crate::dependent::read::{Aspect, Read};
 use crate::ingest::batch::coalesce;
 use crate::step::changes::{Content, Former};
 use crate::step::delta::{Marks, ResultDelta};
-use crate::step::executor::{Executor, Serial};
+use crate::step::executor::{Executor, Serial, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
 use crate::store::edges::Edge;
 use crate::store::table::{Change, TableId};
@@ -56,6 +56,16 @@ pub struct Statistics {
     pub results: usize,
 }
 
+/// What a change finds in the store. Changes of a batch are of different records, so none finds what another one left.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    /// Nothing if the table is new.
+    table: Option<TableId>,
+    row: Option<u32>,
+    /// Whether the change changes nothing.
+    is_as_before: bool,
+}
+
 impl Circuit {
     /// Takes in a batch of committed changes and answers how every affected result changed.
     ///
@@ -73,8 +83,18 @@ impl Circuit {
         let coalesced = changes.len();
         let mut progress = Progress::beginning(std::mem::take(&mut self.spare.changes), coalesced);
         let mut effective = 0;
-        for change in changes {
-            effective += usize::from(self.store_change(change, &mut progress));
+        if is_worth_dividing(coalesced, executor) {
+            let found = in_parallel(coalesced, executor, |range| {
+                changes[range].iter().map(|change| self.find_change(change)).collect::<Vec<_>>()
+            });
+            for (change, found) in changes.into_iter().zip(found.into_iter().flatten()) {
+                effective += usize::from(self.store_change(change, found, &mut progress));
+            }
+        } else {
+            for change in changes {
+                let found = self.find_change(&change);
+                effective += usize::from(self.store_change(change, found, &mut progress));
+            }
         }
         let tables = progress.changes.tables().count();
         let mut rank = 0;
@@ -100,21 +120,29 @@ impl Circuit {
         Step { deltas, watched, shown, statistics }
     }
 
-    /// Puts a change into its table; false if nothing changed.
-    fn store_change(&mut self, change: Change, progress: &mut Progress) -> bool {
-        let table_id = self.store.table_id(&change.id.table);
-        let Some(table) = self.store.get(table_id) else { return false };
+    /// Finds the row that a change concerns.
+    fn find_change(&self, change: &Change) -> Found {
+        let Some((table_id, table)) = self.store.named(&change.id.table) else {
+            return Found { table: None, row: None, is_as_before: change.content.is_none() };
+        };
         let own = table.find(&change.id.key);
-        match (own.and_then(|number| table.row(number)), &change.content) {
-            (None, None) => return false,
-            (Some(old), Some(content))
-                if old.version == change.version && identity::are_identical_objects(&old.content, content) =>
-            {
-                return false;
+        let is_as_before = match (own.and_then(|number| table.row(number)), &change.content) {
+            (None, None) => true,
+            (Some(old), Some(content)) => {
+                old.version == change.version && identity::are_identical_objects(&old.content, content)
             }
-            _ => {}
+            _ => false,
+        };
+        Found { table: Some(table_id), row: own, is_as_before }
+    }
+
+    /// Puts a change into its table; false if nothing changed.
+    fn store_change(&mut self, change: Change, found: Found, progress: &mut Progress) -> bool {
+        if found.is_as_before {
+            return false;
         }
         let Change { id, version, content } = change;
+        let (table_id, own) = (found.table.unwrap_or_else(|| self.store.table_id(&id.table)), found.row);
         let fresh = content.map(|content| self.store.intern(id, version, content));
         let Some(table) = self.store.get_mut(table_id) else { return false };
         let (number, id) = match (own, fresh) {
@@ -243,7 +271,7 @@ impl Circuit {
             self.rebind(*root, &mut marks);
         }
         let released = marks.take_released();
-        self.spare.marks = self.conclude(marks, &stage, progress);
+        self.spare.marks = self.conclude(marks, &stage, progress, executor);
         for (template, binding) in released {
             self.release_binding(template, binding);
         }

@@ -55,7 +55,7 @@ enum Rows {
 }
 
 /// The place of a row in each arrangement of its table, computed before a change so that it can be left behind.
-pub(crate) type Places = SmallVec<[(u32, Place); 4]>;
+pub(crate) type Places = SmallVec<[(u32, Place); 2]>;
 
 #[derive(Debug)]
 pub(crate) struct Place {

@@ -66,8 +66,9 @@ impl Store {
         self.relations.get_mut(id)
     }
 
-    pub(crate) fn named(&self, name: &str) -> Option<&Table> {
-        self.relations.get(*self.by_name.get(name)?)
+    pub(crate) fn named(&self, name: &str) -> Option<(TableId, &Table)> {
+        let id = *self.by_name.get(name)?;
+        Some((id, self.relations.get(id)?))
     }
 
     /// The tables of the database.
@@ -88,7 +89,7 @@ impl Store {
 
     /// The current row of a record. O(1).
     pub(crate) fn find(&self, id: &RecordId) -> Option<&Row> {
-        let table = self.named(&id.table)?;
+        let (_, table) = self.named(&id.table)?;
         table.row(table.find(&id.key)?)
     }
 

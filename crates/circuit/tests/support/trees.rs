@@ -348,7 +348,12 @@ pub fn answer(circuit: &Circuit, result: ResultId, plan: &Plan) -> String {
 }
 
 pub fn tree_change(random: &mut Random, version: u64) -> Change {
-    let number = random.below(5) as i64;
+    tree_change_among(random, version, 5)
+}
+
+/// A change of one of so many threads and comments, or of a user.
+pub fn tree_change_among(random: &mut Random, version: u64, rows: u64) -> Change {
+    let number = random.below(rows) as i64;
     let link = |random: &mut Random, table: &str, count| Value::from(record(table, random.below(count) as i64));
     let priority = Value::Int(random.below(4) as i64);
     let (id, fields) = match random.below(3) {
@@ -370,7 +375,7 @@ pub fn tree_change(random: &mut Random, version: u64) -> Change {
         }
         _ => {
             let id = record("comment", number);
-            let thread = link(random, "thread", 5);
+            let thread = link(random, "thread", rows);
             (id, vec![("author", link(random, "user", 3)), ("priority", priority), ("thread", thread)])
         }
     };
