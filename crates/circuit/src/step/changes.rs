@@ -1,9 +1,12 @@
 //! What the rows were before a step.
 
+use std::sync::Mutex;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::expr::library::Library;
+use crate::step::executor::{Executor, is_worth_dividing};
 use crate::store::arrangement::Places;
 use crate::store::table::{Row, RowView, Table, TableId, Virtuals};
 use crate::value::Value;
@@ -61,9 +64,10 @@ impl Changes {
     }
 
     /// Forgets all changes, and keeps the room that they took for the next step unless this one had little use for it.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, executor: &dyn Executor) {
         self.spare.clear();
         for (_, mut changes) in self.relations.drain(..).take(KEPT) {
+            changes.forget_contents(executor);
             let is_wanted = is_worth_keeping(changes.formers.len(), changes.formers.capacity());
             changes.formers.clear();
             changes.by_row.clear();
@@ -120,6 +124,20 @@ impl RelationChanges {
 
     pub(crate) fn get(&self, row: u32) -> Option<&Former> {
         self.formers.get(self.position(row)?)
+    }
+
+    /// Drops what rows were, on all threads where it is a lot.
+    fn forget_contents(&mut self, executor: &dyn Executor) {
+        if !is_worth_dividing(self.formers.len(), executor) {
+            return;
+        }
+        let chunk = self.formers.len().div_ceil(executor.threads());
+        let parts: Vec<_> = self.formers.chunks_mut(chunk).map(Mutex::new).collect();
+        executor.run(parts.len(), &|number| {
+            if let Ok(mut part) = parts[number].lock() {
+                part.iter_mut().for_each(|former| former.content = Content::Absent);
+            }
+        });
     }
 
     fn position(&self, row: u32) -> Option<usize> {

@@ -114,7 +114,7 @@ impl Circuit {
         progress.shown.sort_unstable();
         progress.shown.dedup();
         let shown = progress.shown.into_iter().map(|(watch, row)| (crate::WatchId(watch), row)).collect();
-        progress.changes.clear();
+        progress.changes.clear(executor);
         self.spare.changes = progress.changes;
         let statistics = Statistics { received, coalesced, effective, tables, results: deltas.len() };
         Step { deltas, watched, shown, statistics }
