@@ -71,6 +71,9 @@ impl Circuit {
         let mut work = Work::default();
         let rows = state.matching(table, &binding.slots, self.evaluation(), &mut work);
         self.reading.count_rows(work.rows_examined as usize);
+        if rows.len() < 2 {
+            return rows.into_iter().map(|(number, _)| number).collect();
+        }
         let place = |(number, columns)| Some(state.position(number, table.view(number)?, &columns));
         let mut placed: Vec<_> = rows.into_iter().filter_map(place).collect();
         placed.sort_by(|a, b| compare(a, b, &state.wiring.order));

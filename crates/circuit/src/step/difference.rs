@@ -10,8 +10,10 @@ use crate::value::{RecordId, SameRecord};
 
 /// What leads from one list of rows to another. Both are as if all rows had just entered. O(rows).
 pub(super) fn difference(before: Vec<RowChange>, now: Vec<RowChange>) -> Vec<RowChange> {
-    if before.is_empty() {
-        return now;
+    match (before.is_empty(), now.is_empty()) {
+        (true, _) => return now,
+        (_, true) => return before.into_iter().map(RowChange::into_leave).collect(),
+        _ => {}
     }
     let mut changes = Vec::new();
     let mut gone = Listing::of(before);

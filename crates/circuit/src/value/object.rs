@@ -10,14 +10,14 @@ use super::{Key, RecordId, Value};
 use crate::collection::shrink::shrink_table;
 use crate::store::table::Change;
 
-/// A set of named values, sorted by name.
+/// A set of named values, sorted by name. Cloning it is O(1).
 ///
 /// The names are a separate allocation (the *shape*), which an [`Interner`] makes common to all objects with the same
 /// names: a row then costs its values and two pointers.
 #[derive(Clone, Debug)]
 pub struct Object {
     names: Arc<[Arc<str>]>,
-    values: Box<[Value]>,
+    values: Arc<[Value]>,
 }
 
 impl Object {
@@ -66,7 +66,7 @@ impl Object {
 
     /// All fields in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Value)> {
-        self.names.iter().zip(&self.values)
+        self.names.iter().zip(self.values.iter())
     }
 }
 
@@ -147,7 +147,7 @@ impl Interner {
     pub(crate) fn record(&mut self, id: RecordId, mut content: Object) -> (Arc<RecordId>, Object) {
         self.share(&mut content);
         let own = content.names.iter().position(|name| **name == *"id");
-        let own = own.and_then(|position| content.values.get_mut(position));
+        let own = own.and_then(|position| content.values.get(position));
         match own {
             Some(Value::RecordId(own)) if own.is_same_record(&id) => (own.clone(), content),
             _ => (Arc::new(self.record_id(id)), content),
@@ -156,7 +156,9 @@ impl Interner {
 
     fn share(&mut self, object: &mut Object) {
         self.share_shape(&mut object.names);
-        object.values.iter_mut().for_each(|value| self.share_value(value));
+        if let Some(values) = Arc::get_mut(&mut object.values) {
+            values.iter_mut().for_each(|value| self.share_value(value));
+        }
     }
 
     pub(crate) fn share_value(&mut self, value: &mut Value) {
