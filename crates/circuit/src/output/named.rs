@@ -17,6 +17,20 @@ pub struct Named {
     /// Each field is then placed by its [`Placing`].
     pub moves: bool,
     pub fields: Vec<Field>,
+    /// What is shown of rows that are no objects.
+    pub others: Others,
+}
+
+/// How SurrealDB shows a row that is no object, as there may be behind `FROM user:1.friends`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Others {
+    /// As an object without any fields but those that are selected, each of which looks at the row.
+    #[default]
+    Empty,
+    /// In its fast way, which can't take fields from anything but an object, or a geometry: as it is.
+    Kept,
+    /// In its fast way, which has put computed values into an object without other fields by then.
+    Computed,
 }
 
 /// A selected field.
@@ -43,7 +57,7 @@ pub enum Placing {
 impl Named {
     /// Fields without `*`.
     pub fn new(fields: Vec<Field>) -> Named {
-        Named { all: false, moves: false, fields }
+        Named { all: false, moves: false, fields, others: Others::Empty }
     }
 
     pub(super) fn project(
@@ -52,9 +66,18 @@ impl Named {
         reader: &mut dyn Reader,
         library: &dyn Library,
     ) -> Result<Value, Failure> {
+        match (self.others, scope.row) {
+            (_, Some(RowContent::Value(Value::Object(_) | Value::Geometry(_)))) => {}
+            (Others::Kept, Some(RowContent::Value(row))) => return Ok(row.clone()),
+            (Others::Computed, Some(RowContent::Value(_))) => return self.computed(scope, reader, library),
+            _ => {}
+        }
         let mut draft = match scope.row {
             Some(RowContent::Fields(fields)) if self.all => Draft::from(fields),
             Some(RowContent::Value(Value::Object(fields))) if self.all => Draft::from(&**fields),
+            Some(RowContent::Value(Value::Geometry(geometry))) if self.all && self.others != Others::Empty => {
+                Draft::from(&geometry.as_object())
+            }
             _ => Draft::default(),
         };
         if self.moves {
@@ -64,6 +87,23 @@ impl Named {
                 let value = field.value.evaluate(scope, reader, library)?.into_owned();
                 draft.set_at(&field.target, value);
             }
+        }
+        Ok(Value::from(Object::from(draft)))
+    }
+
+    /// A row that is no object: nothing is known of it but what is computed.
+    fn computed(&self, scope: &Scope, reader: &mut dyn Reader, library: &dyn Library) -> Result<Value, Failure> {
+        let mut draft = Draft::default();
+        if self.moves {
+            self.place(&mut draft, scope, reader, library)?;
+            return Ok(Value::from(Object::from(draft)));
+        }
+        for field in &self.fields {
+            let value = match field.placing {
+                Placing::Moved(_) => Value::None,
+                Placing::Early | Placing::Late => field.value.evaluate(scope, reader, library)?.into_owned(),
+            };
+            draft.set_at(&field.target, value);
         }
         Ok(Value::from(Object::from(draft)))
     }

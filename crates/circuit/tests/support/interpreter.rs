@@ -158,7 +158,9 @@ impl Interpreter<'_> {
             Source::Table(name) => {
                 self.records.of_table(name).map(|(_, content)| Value::from(content.clone())).collect()
             }
+            Source::Derived(Shape::Once) => vec![Value::None],
             Source::Derived(Shape::Rows) => inputs,
+            Source::Derived(Shape::Items { are_records }) => self.items(inputs, *are_records),
             Source::Derived(Shape::Split(paths)) => {
                 let split =
                     |rows: Vec<Value>, path: &Vec<Arc<str>>| rows.iter().flat_map(|row| split(row, path)).collect();
@@ -166,6 +168,20 @@ impl Interpreter<'_> {
             }
             Source::Derived(Shape::Group(grouping)) => self.groups(grouping, inputs)?,
         })
+    }
+
+    /// The items of a list: records in place of links, without what is nothing.
+    fn items(&self, lists: Vec<Value>, are_records: bool) -> Vec<Value> {
+        let items = lists.into_iter().flat_map(|list| match list {
+            Value::Array(items) => items.to_vec(),
+            other => vec![other],
+        });
+        let row = |item: Value| match item {
+            Value::None | Value::Null => None,
+            Value::RecordId(id) => self.records.get(&id).cloned().map(Value::from),
+            other => Some(other).filter(|_| !are_records),
+        };
+        items.filter_map(row).collect()
     }
 
     fn groups(&self, grouping: &Grouping, rows: Vec<Value>) -> Result<Vec<Value>, Failure> {

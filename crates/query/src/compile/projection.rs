@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use circuit::{Constant, Expr, Field as Shown, Fields, Named, Placing, Value};
+use circuit::{Constant, Expr, Field as Shown, Fields, Named, Others, Placing, Value};
 use surrealdb_expr::expr::field::{Field, Selector};
 use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Function};
 use surrealdb_types::ToSql;
@@ -16,6 +16,7 @@ use super::builder::Builder;
 use super::names::{alias_target, name_of, simple_field, target_of};
 use super::order::Computed;
 use super::scope::{Context, Lowered, Standing};
+use super::source::Rows;
 use crate::refusal::{Anchor, Refusal};
 
 /// The fields of a SELECT without GROUP, lowered.
@@ -79,15 +80,29 @@ impl Projection {
 
     /// The fields in their places. `is_fast` tells whether nothing but the fields keeps SurrealDB from its fast way;
     /// `computed` is what was computed for the order, which it takes as it is.
-    pub(super) fn place(&self, builder: &mut Builder, is_fast: bool, computed: &[Computed]) -> Result<Fields, Refusal> {
+    pub(super) fn place(
+        &self,
+        builder: &mut Builder,
+        is_fast: bool,
+        computed: &[Computed],
+        rows: Rows,
+    ) -> Result<Fields, Refusal> {
         if self.is_value {
             let [field] = self.fields.as_slice() else { return Ok(Fields::All) };
             return Ok(Fields::Value(builder.shown(&field.lowered, None)?));
         }
-        if self.all && self.fields.is_empty() {
+        let is_star = self.all && self.fields.is_empty();
+        if is_star && rows == Rows::Objects {
             return Ok(Fields::All);
         }
-        let moves = self.all && is_fast && !self.is_slow();
+        let is_placed_fast = is_fast && !self.is_slow();
+        let is_computed = !computed.is_empty() || self.fields.iter().any(|field| field.source.is_none());
+        let others = match (rows, is_computed) {
+            (Rows::Values, false) if is_placed_fast || is_star => Others::Kept,
+            (Rows::Values, true) if is_placed_fast => Others::Computed,
+            _ => Others::Empty,
+        };
+        let moves = self.all && is_placed_fast;
         let mut registry = Registry::new(&self.fields, computed);
         let mut shown = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
@@ -108,7 +123,7 @@ impl Projection {
             };
             shown.push(Shown { target: field.target.clone(), value, placing });
         }
-        Ok(Fields::Named(Named { all: self.all, moves, fields: shown }))
+        Ok(Fields::Named(Named { all: self.all, moves, fields: shown, others }))
     }
 }
 

@@ -12,7 +12,7 @@ use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal
 use super::builder::Builder;
 use super::projection::Projection;
 use super::scope::{Context, Standing};
-use super::source::Sources;
+use super::source::{Rows, Sources};
 use super::{answer, count, group, order, window};
 use crate::refusal::{Anchor, Clause, Refusal};
 
@@ -32,10 +32,18 @@ impl Select<'_, '_, '_> {
         self.context.count_select()?;
         self.refuse_clauses()?;
         let sources = Sources::compile(self.select, self.context, self.standing)?;
-        let rows_are_objects = sources.are_objects();
-        let mut builder = self.filtered(&sources)?;
+        let around = self.context.enter_rows(sources.rows());
+        let plan = self.over(&sources);
+        self.context.enter_rows(around);
+        plan
+    }
+
+    /// The plan over its sources.
+    fn over(&self, sources: &Sources) -> Result<Plan, Refusal> {
+        let rows = sources.rows();
+        let mut builder = self.filtered(sources)?;
         if self.select.split.is_some() {
-            builder = self.split(builder, &sources)?;
+            builder = self.split(builder, sources)?;
         }
         let window = window::window(self.select, self.context, self.standing)?;
         let only = match (self.select.only, sources.is_list) {
@@ -52,15 +60,13 @@ impl Select<'_, '_, '_> {
         if self.select.group.is_some() {
             return self.grouped(builder, sources.is_list, window, output);
         }
-        if !rows_are_objects {
-            self.refuse_fields_of_values()?;
+        if rows == Rows::Links {
+            self.refuse_fields_of_links()?;
         }
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
-        let is_fast = self.is_fast(&sources);
+        let is_fast = self.is_fast(sources);
         let computed = match &self.select.order {
-            Some(ordering) => {
-                order::stored(&mut builder, ordering, &self.select.fields, rows_are_objects, self.context)?
-            }
+            Some(ordering) => order::stored(&mut builder, ordering, &self.select.fields, rows, self.context)?,
             None => Vec::new(),
         };
         let is_projected_fast = is_fast && !projection.is_slow();
@@ -72,8 +78,11 @@ impl Select<'_, '_, '_> {
             is_projected_fast,
             !self.select.omit.is_empty(),
         )?;
+        if rows == Rows::Values {
+            order::refuse_changed_values(&computed, self.select.order.as_ref(), &projection, is_projected_fast)?;
+        }
         builder.set_window(window);
-        output.fields = projection.place(&mut builder, is_fast, &computed)?;
+        output.fields = projection.place(&mut builder, is_fast, &computed, rows)?;
         Ok(builder.finish(output))
     }
 
@@ -133,7 +142,7 @@ impl Select<'_, '_, '_> {
             });
             paths.push(names.collect::<Result<Vec<Arc<str>>, Refusal>>()?);
         }
-        if !sources.are_objects() {
+        if sources.rows() != Rows::Objects {
             let what = "SPLIT of rows that are no objects";
             return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Split)));
         }
@@ -195,8 +204,8 @@ impl Select<'_, '_, '_> {
         !is_plain_read && answer::is_simple_omit(select)
     }
 
-    /// Rows that are no objects are projected in ways of their own, and links among them are replaced by records.
-    fn refuse_fields_of_values(&self) -> Result<(), Refusal> {
+    /// Links among the rows are replaced by records when they are projected, and fall out if there are none.
+    fn refuse_fields_of_links(&self) -> Result<(), Refusal> {
         if matches!(self.select.fields, SurrealFields::Value(_)) && self.select.omit.is_empty() {
             return Ok(());
         }

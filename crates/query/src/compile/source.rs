@@ -2,20 +2,20 @@
 
 use std::ops::Bound;
 
-use circuit::{Constant, Expr, Fields, Key, Only, Operator, Path, Plan, RecordId, Shape, Slot, Source, Value};
-use surrealdb_expr::expr::part::Part;
+use circuit::{
+    Constant, Expr, Fields, Key, Only, Operator, Others, Output, Part as Step, Path, Plan, RecordId, Shape, Slot,
+    Source, Value,
+};
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordIdKeyRangeLit, RecordIdLit};
 
 use super::builder::Builder;
-use super::scope::{Context, Standing};
+use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
 use crate::refusal::{Anchor, Refusal};
 
 /// The most sources of one SELECT; each is a plan of its own.
 const MAX_SOURCES: usize = 1024;
-
-const PATH: &str = "is not supported: name the table, and compare with the path in WHERE";
 
 /// One of the things behind `FROM`.
 #[derive(Debug)]
@@ -26,6 +26,19 @@ pub(super) enum From {
     Records(String, Vec<Value>),
     Range(String, Bound<RecordId>, Bound<RecordId>),
     Subquery(Box<Plan>),
+    /// The items of a list, which is the only row of a plan; and whether these are sure to be links.
+    Items(Box<Plan>, bool),
+}
+
+/// What the rows of a SELECT are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rows {
+    /// Objects, as those of tables are.
+    Objects,
+    /// Any values but links.
+    Values,
+    /// Any values. SurrealDB replaces links by records, here and there.
+    Links,
 }
 
 /// Everything behind `FROM`.
@@ -55,12 +68,14 @@ impl Sources {
         Ok(Sources { list, is_one_literal_record, is_list })
     }
 
-    /// Whether each row is an object, as those of tables are.
-    pub(super) fn are_objects(&self) -> bool {
-        self.list.iter().all(|source| match source {
-            From::Subquery(plan) => answers_objects(plan),
-            _ => true,
-        })
+    /// What the rows of all sources are.
+    pub(super) fn rows(&self) -> Rows {
+        let rows = self.list.iter().map(|source| match source {
+            From::Subquery(plan) => rows_of(plan),
+            From::Items(_, false) => Rows::Values,
+            _ => Rows::Objects,
+        });
+        rows.max().unwrap_or(Rows::Objects)
     }
 }
 
@@ -70,6 +85,10 @@ impl From {
         let table = |name: &str| Builder::new(standing, Source::Table(name.into()), Vec::new());
         Ok(match self {
             From::Table(name) => table(name),
+            From::Items(list, are_records) => {
+                let shape = Shape::Items { are_records: *are_records };
+                Builder::new(standing, Source::Derived(shape), vec![Plan::clone(list)])
+            }
             From::Subquery(plan) => Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)]),
             From::Record(id) => {
                 let mut builder = table(&id.table);
@@ -131,36 +150,72 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
             return one(From::Subquery(Box::new(plan)));
         }
         SurrealExpr::Mock(_) => return refused("a mock", "has random ids"),
-        SurrealExpr::Idiom(idiom) if idiom.0.iter().any(|part| matches!(part, Part::Lookup(_))) => {
-            return refused("a path behind FROM", PATH);
-        }
         _ => {}
     }
     // SurrealDB knows what these are before it reads rows.
     let is_resolved = !matches!(what, SurrealExpr::Idiom(_) | SurrealExpr::Binary { .. } | SurrealExpr::Prefix { .. });
-    let value = context.constant(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
-    match value {
+    let lowered = context.lower(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
+    match lowered.constant().map_err(|refusal| refusal.or_at(anchor))? {
         Some(Value::Table(name)) if is_resolved => one(From::Table(name.to_string())),
         Some(Value::RecordId(id)) => {
             refuse_numbers(&id.key, anchor)?;
             one(From::Record(RecordId::clone(&id)))
         }
         Some(Value::Array(items)) => {
-            let sources = records(&items, anchor)?;
+            let sources = match records(&items, anchor)? {
+                Some(sources) => sources,
+                None => vec![items_of(&lowered, context, standing, anchor)?],
+            };
             Ok(Found { sources, is_list: is_resolved })
         }
         Some(Value::None | Value::Null) => Ok(Found { sources: Vec::new(), is_list: is_resolved }),
         Some(Value::String(_)) => {
             refused("a string behind FROM", "is no table: write type::table() or type::record() around it")
         }
-        Some(_) => refused("a value behind FROM", "never changes: only tables, records and subqueries are supported"),
-        None if matches!(what, SurrealExpr::Idiom(_)) => refused("a path behind FROM", PATH),
-        None => refused("this source", "is not supported: it must be a table, records, or a subquery"),
+        None if matches!(what, SurrealExpr::FunctionCall(_) | SurrealExpr::Postfix { .. }) => {
+            refused("a call behind FROM", "is supported if it is a constant")
+        }
+        _ => {
+            let is_list = matches!(what, SurrealExpr::Literal(Literal::Array(_)));
+            Ok(Found { sources: vec![items_of(&lowered, context, standing, anchor)?], is_list })
+        }
     }
 }
 
-/// A list of record ids. As SurrealDB reads it, in the order of the list, without what is `NONE` or `NULL`.
-fn records(items: &[Value], anchor: &Anchor) -> Result<Vec<From>, Refusal> {
+/// The items of a value, which is computed once for all rows and kept up to date.
+fn items_of(lowered: &Lowered, context: &Context, standing: Standing, anchor: &Anchor) -> Result<From, Refusal> {
+    let mut builder = Builder::new(standing, Source::Derived(Shape::Once), Vec::new());
+    let list = builder.source_value(lowered)?.ok_or_else(|| {
+        let reason = "is nothing: begin with a record, a parameter, or $parent";
+        Refusal::new("a path behind FROM that begins at no record", reason, anchor.clone())
+    })?;
+    let list = builder.finish(Output::new(Fields::Value(list)));
+    Ok(From::Items(Box::new(list), leads_to_links(lowered, context.rows_around())))
+}
+
+/// Whether a value is sure to be a list of links: the records at the end of edges from one record. `around` is what the
+/// row around is, from which the path may begin.
+fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
+    let Expr::Walk(start, parts) = &lowered.expr else { return false };
+    let begins_at_one = match &**start {
+        Expr::Constant(Constant(Value::RecordId(_))) => true,
+        Expr::Row => around == Rows::Objects,
+        Expr::Walk(row, parts) => **row == Expr::Row && parts.is_empty() && around == Rows::Objects,
+        Expr::Slot(number) => match lowered.outer(*number) {
+            Some(Outer::Parameter(Value::RecordId(_))) => true,
+            Some(Outer::Parent(Expr::Row)) => around == Rows::Objects,
+            _ => false,
+        },
+        _ => false,
+    };
+    let Some((Step::Graph(steps, _), rest)) = parts.split_first() else { return false };
+    let chooses = |part: &Step| matches!(part, Step::Where(_) | Step::Flatten | Step::First | Step::Last);
+    begins_at_one && steps.last().is_some_and(|step| step.value.is_none()) && rest.iter().all(chooses)
+}
+
+/// A list of record ids, if it holds nothing else. As SurrealDB reads it, in the order of the list, without what is
+/// `NONE` or `NULL`.
+fn records(items: &[Value], anchor: &Anchor) -> Result<Option<Vec<From>>, Refusal> {
     let mut ids = Vec::with_capacity(items.len());
     for item in items {
         match item {
@@ -169,13 +224,7 @@ fn records(items: &[Value], anchor: &Anchor) -> Result<Vec<From>, Refusal> {
                 ids.push(id);
             }
             Value::None | Value::Null => {}
-            _ => {
-                return Err(Refusal::new(
-                    "a list behind FROM",
-                    "is supported if it holds record ids and nothing else",
-                    anchor.clone(),
-                ));
-            }
+            _ => return Ok(None),
         }
     }
     if let [first, .., last] = ids.as_slice()
@@ -183,9 +232,9 @@ fn records(items: &[Value], anchor: &Anchor) -> Result<Vec<From>, Refusal> {
         && ids.is_sorted_by(|a, b| a < b)
     {
         let table = first.table.to_string();
-        return Ok(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]);
+        return Ok(Some(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]));
     }
-    Ok(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect())
+    Ok(Some(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect()))
 }
 
 fn range_of(
@@ -242,11 +291,30 @@ fn has_numbers(key: &Key) -> bool {
     }
 }
 
-fn answers_objects(plan: &Plan) -> bool {
+/// What the answers of a plan are.
+fn rows_of(plan: &Plan) -> Rows {
     match (&plan.output.fields, &plan.template.source) {
-        (Fields::Value(_), _) => false,
-        (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => true,
-        (Fields::All, Source::Derived(Shape::Group(grouping))) => !matches!(grouping.output.fields, Fields::Value(_)),
-        (Fields::All, Source::Derived(_)) => plan.inputs.iter().all(answers_objects),
+        (Fields::Value(expr), _) if is_object(expr) => Rows::Objects,
+        (Fields::Value(_), _) => Rows::Links,
+        (Fields::Named(named), _) if named.others == Others::Kept => Rows::Values,
+        (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => Rows::Objects,
+        (Fields::All, Source::Derived(Shape::Group(grouping))) => match grouping.output.fields {
+            Fields::Value(_) => Rows::Links,
+            Fields::All | Fields::Named(_) => Rows::Objects,
+        },
+        (Fields::All, Source::Derived(Shape::Items { are_records: true })) => Rows::Objects,
+        (Fields::All, Source::Derived(Shape::Items { are_records: false } | Shape::Once)) => Rows::Values,
+        (Fields::All, Source::Derived(Shape::Rows | Shape::Split(_))) => {
+            plan.inputs.iter().map(rows_of).max().unwrap_or(Rows::Objects)
+        }
+    }
+}
+
+/// Whether the value of an expression is sure to be an object.
+fn is_object(expr: &Expr) -> bool {
+    match expr {
+        Expr::Object(_) | Expr::Constant(Constant(Value::Object(_))) => true,
+        Expr::If(branches, otherwise) => is_object(otherwise) && branches.iter().all(|(_, value)| is_object(value)),
+        _ => false,
     }
 }

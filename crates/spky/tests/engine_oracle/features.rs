@@ -36,6 +36,10 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
             Source::Expr(Expr::Text(text)) if text.contains("..") => "source: range of records".to_owned(),
             Source::Expr(Expr::Text(_)) => "source: record id".to_owned(),
             Source::Expr(Expr::Parameter(_)) => "source: parameter".to_owned(),
+            Source::Expr(Expr::Path(Path { parts, .. })) if parts.iter().any(|part| matches!(part, Part::Step(_))) => {
+                "source: path along edges".to_owned()
+            }
+            Source::Expr(Expr::Path(_)) => "source: path".to_owned(),
             Source::Expr(_) => "source: expression".to_owned(),
         });
     }

@@ -100,6 +100,18 @@ const CASES: &[Case] = &[
             ("SELECT * FROM thread:1, thread ORDER BY priority LIMIT 2", "{}"),
         ],
     },
+    // The items of one list are read by a plain query, and by one that waits for a subquery.
+    Case {
+        batches: &[&["UPSERT thread:2 CONTENT { author: user:0 }"], &["UPSERT user:0 CONTENT {}"]],
+        since: 1,
+        renewed: None,
+        surql: "SELECT * FROM [thread:1, thread:2].author",
+        params: "{}",
+        others: &[(
+            "SELECT name FROM $p0.author WHERE id NOT IN (SELECT VALUE author FROM thread WHERE took = 30m) GROUP BY name",
+            "{ p0: [thread:1, thread:2] }",
+        )],
+    },
     // Two records whose ids are equal, and not the same.
     Case {
         batches: &[
