@@ -101,6 +101,8 @@ pub struct OrderKey {
     pub collate: bool,
     /// `NUMERIC`: digits in texts compare as numbers.
     pub numeric: bool,
+    /// Record ids compare as SurrealDB reads the records, and not as values: all `t:[1, ..]` before any `t:[1.0, ..]`.
+    pub as_read: bool,
 }
 
 /// `START` and `LIMIT`: the rows from rank `start` on, at most `limit` of them.
@@ -213,7 +215,7 @@ impl Template {
 impl OrderKey {
     /// A column in SurrealDB's total order.
     pub fn new(column: u16, descending: bool) -> Self {
-        OrderKey { column, descending, collate: false, numeric: false }
+        OrderKey { column, descending, collate: false, numeric: false, as_read: false }
     }
 }
 

@@ -93,6 +93,43 @@ fn sources() {
     }
 }
 
+/// Records with equal ids are looked up by what is stored, and read in that order.
+#[test]
+fn ids_with_numbers_inside() {
+    let rows = records(&[
+        "{ id: k:[1, 'b'], n: 1 }",
+        "{ id: k:[1f, 'a'], n: 2 }",
+        "{ id: k:[1dec, '0'], n: 3 }",
+        "{ id: k:[0.3f], n: 4 }",
+        "{ id: k:[0.3dec], n: 5 }",
+        "{ id: k:[0.1dec], n: 6 }",
+        "{ id: k:[0.1f], n: 7 }",
+        "{ id: k:[2], n: 8 }",
+        "{ id: k:[1], n: 9 }",
+        "{ id: k:{ a: 1f, b: 1 }, n: 10 }",
+        "{ id: k:{ a: 1, b: 2 }, n: 11 }",
+    ]);
+    for (source, expected) in [
+        ("k", "[6, 7, 4, 5, 9, 1, 2, 3, 8, 11, 10]"),
+        ("k:[1, 'b']", "[1]"),
+        ("k:[1f, 'b']", "[]"),
+        ("k:[1.00dec, '0']", "[3]"),
+        ("[k:[1f, 'a'], k:[2], k:[1, 'b']]", "[2, 8, 1]"),
+        ("k:[1]..[2]", "[9, 1, 2, 3]"),
+        ("k:[1f]..[2]", "[2, 3]"),
+        ("k:[1, 'b']..=[1f]", "[1]"),
+        ("k:[1, 'b']>..", "[2, 3, 8, 11, 10]"),
+        ("k:[0.1dec]..[0.3f]", "[6, 7]"),
+        ("k:..=[0.3f]", "[6, 7, 4]"),
+        ("k:{ a: 1, b: 3 }..", "[10]"),
+        ("k WHERE id = k:[1f, 'a']", "[2]"),
+        ("k WHERE n > 0 AND k:[1, 'b'] == id", "[1]"),
+        ("(SELECT * FROM k) WHERE id >= k:[1f] AND id < k:[2]", "[9, 1, 2, 3]"),
+    ] {
+        assert_answer(&rows, &format!("SELECT VALUE n FROM {source}"), expected);
+    }
+}
+
 #[test]
 fn conditions() {
     let forum = forum();

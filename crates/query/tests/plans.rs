@@ -392,10 +392,8 @@ fn an_order_key_may_be_computed() {
     assert!(sum.any(&mut |expr| *expr == Expr::Constant(Constant(Value::Int(2)))));
     assert_eq!(plan.template.lookups.len(), 1);
     assert!(plan.slots.is_empty());
-    let expected = [
-        OrderKey { column: 0, descending: true, collate: true, numeric: false },
-        OrderKey { column: 1, descending: false, collate: false, numeric: true },
-    ];
+    let expected =
+        [OrderKey { collate: true, ..OrderKey::new(0, true) }, OrderKey { numeric: true, ..OrderKey::new(1, false) }];
     assert_eq!(plan.template.order, expected);
 }
 

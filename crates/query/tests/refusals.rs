@@ -48,6 +48,7 @@ fn clauses_are_refused_where_they_stand() {
         ),
         ("SELECT * FROM t SPLIT a[0]", "anything but names in SPLIT", "a[0]"),
         ("SELECT * FROM t SPLIT a LIMIT 1 START 2", "START with SPLIT", "START 2"),
+        ("SELECT * FROM t WHERE id = t:[[-0f]]", "a record id with -0f inside of its key", "t"),
         ("SELECT * FROM t:1.friends SPLIT a", "SPLIT of rows that are no objects", "SPLIT a"),
         ("SELECT * FROM t FETCH a, $given", "anything but names, indexes and .* in FETCH", "$given"),
         ("SELECT * OMIT a, $given FROM t", "anything but names, indexes and .* in OMIT", "$given"),
@@ -60,12 +61,13 @@ fn clauses_are_refused_where_they_stand() {
 
 #[test]
 fn sources_are_refused_where_they_stand() {
-    let numbers = "a record id with a number inside of its key";
+    let equal = "a record id that equals another one";
     let cases = [
         ("SELECT * FROM array::distinct(u:1->likes->t)", "a call behind FROM", "array::distinct(u:1->likes->t)"),
         ("SELECT * FROM u, 't'", "a string behind FROM", "'t'"),
-        ("SELECT * FROM t:[1, 'a']", numbers, "t:[1, 'a']"),
-        ("SELECT * FROM t:['a']..['a', 3]", numbers, "t:['a']..['a', 3]"),
+        ("SELECT * FROM t:[-0f]", "a record id with -0f inside of its key", "t:[-0f]"),
+        ("SELECT * FROM t:[1, 'a'], u, t:[1f, 'a']", equal, "t:[1, 'a'], u, t:[1f, 'a']"),
+        ("SELECT * FROM [t:[1], t:[2], t:[1dec]]", equal, "[t:[1], t:[2], t:[1dec]]"),
         ("SELECT * FROM |t:10|", "a mock", "|t:10|"),
         ("SELECT * FROM t->likes->u", "a path behind FROM that begins at no record", "t->likes->u"),
         ("SELECT * FROM u, t.friends", "a path behind FROM that begins at no record", "t.friends"),

@@ -29,7 +29,7 @@ pub(crate) struct Items {
     entries: Slab<Entry>,
     /// The entries in the order of the list.
     sequence: Vec<u32>,
-    /// The entries by the hash of their values, where items have ids of their own.
+    /// The entries by the hash of their ids, where items have ids of their own.
     by_value: HashMap<u64, SmallVec<[u32; 1]>, foldhash::fast::FixedState>,
 }
 
@@ -149,14 +149,15 @@ impl Items {
 
     fn add(&mut self, value: Value) -> u32 {
         let mut occurrence = 0;
-        let hash = hash(&value);
+        let own = own_key(&value);
+        let hash = key_hash(&own);
         if !self.are_records
             && let Some(known) = self.by_value.get(&hash)
         {
             let entries = known.iter().filter_map(|number| self.entries.get(*number));
-            let same: SmallVec<[u32; 4]> =
-                entries.filter(|entry| same_value(entry, &value)).map(|entry| entry.occurrence).collect();
-            occurrence = (0..).find(|number| !same.contains(number)).unwrap_or(u32::MAX);
+            let same = entries.filter(|entry| own_key(&entry.value).is_identical(&own));
+            let taken: SmallVec<[u32; 4]> = same.map(|entry| entry.occurrence).collect();
+            occurrence = (0..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX);
         }
         // What has no place in the list yet stands nowhere.
         let number = self.entries.insert(Entry { value, occurrence, label: 0, row: None, owner: None });
@@ -170,10 +171,11 @@ impl Items {
         let Some(entry) = self.entries.remove(number) else { return };
         derived.extend(entry.row.map(|row| Derived::Remove { row }));
         derived.extend(entry.owner.map(|owner| Derived::Forget { owner }));
-        if let Some(known) = self.by_value.get_mut(&hash(&entry.value)) {
+        let hash = key_hash(&own_key(&entry.value));
+        if let Some(known) = self.by_value.get_mut(&hash) {
             known.retain(|other| *other != number);
             if known.is_empty() {
-                self.by_value.remove(&hash(&entry.value));
+                self.by_value.remove(&hash);
             }
         }
     }
@@ -247,6 +249,17 @@ impl Items {
 
 fn same_value(entry: &Entry, value: &Value) -> bool {
     identity::are_identical(&entry.value, value)
+}
+
+/// What tells items apart, but for those that are the same.
+fn own_key(value: &Value) -> Key {
+    Key::Array([value.clone()].into())
+}
+
+fn key_hash(key: &Key) -> u64 {
+    let mut hasher = HASHER.build_hasher();
+    key.hash_identity(&mut hasher);
+    hasher.finish()
 }
 
 fn hash(value: &Value) -> u64 {

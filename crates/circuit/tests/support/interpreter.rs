@@ -23,7 +23,7 @@ impl Records {
         let table = self.tables.entry(id.table.clone()).or_default();
         table.retain(|(known, _)| !known.is_same_record(id));
         if let Some(content) = content {
-            let position = table.partition_point(|(known, _)| **known <= *id);
+            let position = table.partition_point(|(known, _)| known.compare_stored(id).is_lt());
             table.insert(position, (Arc::new(id.clone()), content));
         }
     }
@@ -224,7 +224,10 @@ fn in_columns(expr: Expr, columns: &[Expr]) -> Expr {
 
 fn compare(a: &[Value], b: &[Value], order: &[OrderKey]) -> Ordering {
     for ((a, b), key) in a.iter().zip(b).zip(order) {
-        let ordering = a.cmp(b);
+        let ordering = match (a, b) {
+            (Value::RecordId(a), Value::RecordId(b)) if key.as_read => a.compare_stored(b),
+            _ => a.cmp(b),
+        };
         let ordering = if key.descending { ordering.reverse() } else { ordering };
         if ordering != Ordering::Equal {
             return ordering;

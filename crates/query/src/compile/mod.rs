@@ -8,6 +8,7 @@ mod answer;
 mod builder;
 mod count;
 mod group;
+mod key;
 mod names;
 mod order;
 mod place;

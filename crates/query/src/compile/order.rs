@@ -28,12 +28,13 @@ pub(super) struct Computed {
     key: usize,
 }
 
-/// The keys of an order over rows as they are stored.
+/// The keys of an order over rows as they are stored. `is_read_by_id` says that SurrealDB need not sort by `id`.
 pub(super) fn stored(
     builder: &mut Builder,
     ordering: &Ordering,
     fields: &Fields,
     rows: Rows,
+    is_read_by_id: bool,
     context: &Context,
 ) -> Result<Vec<Computed>, Refusal> {
     let mut computed: Vec<Computed> = Vec::new();
@@ -68,7 +69,9 @@ pub(super) fn stored(
                 }
             },
         };
-        builder.push_order(order_key(column, key));
+        // A table is read in the order of its ids, whatever keys follow.
+        let as_read = number == 0 && is_read_by_id && key.value.is_id() && !key.collate && !key.numeric;
+        builder.push_order(OrderKey { as_read, ..order_key(column, key) });
     }
     Ok(computed)
 }
@@ -148,7 +151,7 @@ fn keys(ordering: &Ordering) -> Result<&[Order], Refusal> {
 }
 
 fn order_key(column: u16, key: &Order) -> OrderKey {
-    OrderKey { column, descending: !key.direction, collate: key.collate, numeric: key.numeric }
+    OrderKey { column, descending: !key.direction, collate: key.collate, numeric: key.numeric, as_read: false }
 }
 
 /// The selected field that a key names: by its alias, or by its own name if it is a single one.

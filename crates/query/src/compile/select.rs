@@ -12,8 +12,8 @@ use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal
 use super::builder::Builder;
 use super::projection::Projection;
 use super::scope::{Context, Standing};
-use super::source::{Rows, Sources};
-use super::{answer, count, group, order, window};
+use super::source::{From, Rows, Sources};
+use super::{answer, count, group, key, order, window};
 use crate::refusal::{Anchor, Clause, Refusal};
 
 /// The plan of a SELECT.
@@ -66,7 +66,14 @@ impl Select<'_, '_, '_> {
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
         let is_fast = self.is_fast(sources);
         let computed = match &self.select.order {
-            Some(ordering) => order::stored(&mut builder, ordering, &self.select.fields, rows, self.context)?,
+            Some(ordering) => order::stored(
+                &mut builder,
+                ordering,
+                &self.select.fields,
+                rows,
+                self.is_read_by_id(sources),
+                self.context,
+            )?,
             None => Vec::new(),
         };
         let is_projected_fast = is_fast && !projection.is_slow();
@@ -108,26 +115,30 @@ impl Select<'_, '_, '_> {
     /// change of one costs nothing in the others.
     fn filtered(&self, sources: &Sources) -> Result<Builder, Refusal> {
         if let [source] = sources.list.as_slice() {
-            let mut builder = source.builder(self.standing)?;
-            self.filter(&mut builder)?;
-            return Ok(builder);
+            return self.filtered_source(source);
         }
         let mut inputs = Vec::with_capacity(sources.list.len());
         for source in &sources.list {
-            let mut builder = source.builder(self.standing)?;
-            self.filter(&mut builder)?;
-            inputs.push(builder.finish(Output::default()));
+            inputs.push(self.filtered_source(source)?.finish(Output::default()));
         }
         Ok(Builder::new(self.standing, Source::Derived(Shape::Rows), inputs))
     }
 
-    fn filter(&self, builder: &mut Builder) -> Result<(), Refusal> {
+    fn filtered_source(&self, source: &From) -> Result<Builder, Refusal> {
+        let mut builder = source.builder(self.standing)?;
         if let Some(condition) = &self.select.cond {
             let lowered = self.context.lower(&condition.0, self.standing)?;
-            let condition = builder.condition(&lowered)?;
-            builder.require(condition);
+            let filter = builder.condition(&lowered)?;
+            builder.require(filter);
+            if let From::Table(table) = source
+                && let Some(id) = key::looked_up(&condition.0, table, self.context, self.standing)?
+                && key::has_numbers(&id.key)
+            {
+                key::refuse_signed_zero(&id, &Anchor::Clause(Clause::From))?;
+                builder.require_same(&id)?;
+            }
         }
-        Ok(())
+        Ok(builder)
     }
 
     fn split(&self, builder: Builder, sources: &Sources) -> Result<Builder, Refusal> {
@@ -189,6 +200,19 @@ impl Select<'_, '_, '_> {
         }
         builder.set_window(window);
         Ok(builder.finish(output))
+    }
+
+    /// Whether an order by `id` is the order in which SurrealDB reads the only source.
+    fn is_read_by_id(&self, sources: &Sources) -> bool {
+        let is_ascending = match &self.select.order {
+            Some(Ordering::Order(keys)) => keys.0.first().is_some_and(|key| key.direction),
+            _ => false,
+        };
+        match sources.list.as_slice() {
+            [From::Table(_)] => self.select.split.is_none(),
+            [From::Range(..)] => self.select.split.is_none() && is_ascending,
+            _ => false,
+        }
     }
 
     /// Whether nothing but the fields can keep SurrealDB from its fast way of projecting. It reads a literal record

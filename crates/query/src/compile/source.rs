@@ -3,13 +3,13 @@
 use std::ops::Bound;
 
 use circuit::{
-    Constant, Expr, Fields, Key, Only, Operator, Others, Output, Part as Step, Path, Plan, RecordId, Shape, Slot,
-    Source, Value,
+    Constant, Expr, Fields, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Source, Value,
 };
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordIdKeyRangeLit, RecordIdLit};
 
 use super::builder::Builder;
+use super::key::{has_numbers, refuse_signed_zero};
 use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
 use crate::refusal::{Anchor, Refusal};
@@ -59,6 +59,7 @@ impl Sources {
             let anchor = Anchor::Source(number);
             let found = from(what, context, standing, &anchor)?;
             is_list &= found.is_list;
+            refuse_keys(&list, &found.sources, &anchor)?;
             list.extend(found.sources);
             if list.len() > MAX_SOURCES {
                 return Err(Refusal::new("more than 1,024 sources", "are not supported", anchor));
@@ -92,7 +93,7 @@ impl From {
             From::Subquery(plan) => Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)]),
             From::Record(id) => {
                 let mut builder = table(&id.table);
-                builder.require_id(Operator::Equal, Value::from(id.clone()))?;
+                builder.require_record(id)?;
                 builder
             }
             From::Records(name, ids) => {
@@ -102,28 +103,10 @@ impl From {
             }
             From::Range(name, start, end) => {
                 let mut builder = table(name);
-                match start {
-                    Bound::Included(id) => builder.require_id(Operator::GreaterOrEqual, Value::from(id.clone()))?,
-                    Bound::Excluded(id) => builder.require_id(Operator::Greater, Value::from(id.clone()))?,
-                    Bound::Unbounded => {}
-                }
-                match end {
-                    Bound::Included(id) => builder.require_id(Operator::LessOrEqual, Value::from(id.clone()))?,
-                    Bound::Excluded(id) => builder.require_id(Operator::Less, Value::from(id.clone()))?,
-                    Bound::Unbounded => {}
-                }
+                builder.require_range(start, end)?;
                 builder
             }
         })
-    }
-}
-
-impl Builder {
-    fn require_id(&mut self, operator: Operator, value: Value) -> Result<(), Refusal> {
-        let column = self.column(Path::field("id").into())?;
-        let slot = self.slot(Slot::Constant(Constant(value)))?;
-        self.require(Expr::binary(operator, Expr::Column(column), slot));
-        Ok(())
     }
 }
 
@@ -157,12 +140,9 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
     let lowered = context.lower(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
     match lowered.constant().map_err(|refusal| refusal.or_at(anchor))? {
         Some(Value::Table(name)) if is_resolved => one(From::Table(name.to_string())),
-        Some(Value::RecordId(id)) => {
-            refuse_numbers(&id.key, anchor)?;
-            one(From::Record(RecordId::clone(&id)))
-        }
+        Some(Value::RecordId(id)) => one(From::Record(RecordId::clone(&id))),
         Some(Value::Array(items)) => {
-            let sources = match records(&items, anchor)? {
+            let sources = match records(&items) {
                 Some(sources) => sources,
                 None => vec![items_of(&lowered, context, standing, anchor)?],
             };
@@ -180,6 +160,25 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
             Ok(Found { sources: vec![items_of(&lowered, context, standing, anchor)?], is_list })
         }
     }
+}
+
+/// Refuses ids by which SurrealDB does not answer what is stored. Of two records with equal ids that a query looks up, it
+/// answers twice the one that it has read first.
+fn refuse_keys(known: &[From], more: &[From], anchor: &Anchor) -> Result<(), Refusal> {
+    let numbered = |source: &From| match source {
+        From::Record(id) if has_numbers(&id.key) => Some(id.clone()),
+        _ => None,
+    };
+    let mut ids: Vec<RecordId> = known.iter().filter_map(numbered).collect();
+    for id in more.iter().filter_map(numbered) {
+        refuse_signed_zero(&id, anchor)?;
+        if ids.iter().any(|other| *other == id && !other.is_same_record(&id)) {
+            let reason = "is not supported: SurrealDB answers the first record in place of the second one";
+            return Err(Refusal::new("a record id that equals another one", reason, anchor.clone()));
+        }
+        ids.push(id);
+    }
+    Ok(())
 }
 
 /// The items of a value, which is computed once for all rows and kept up to date.
@@ -215,26 +214,24 @@ fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
 
 /// A list of record ids, if it holds nothing else. As SurrealDB reads it, in the order of the list, without what is
 /// `NONE` or `NULL`.
-fn records(items: &[Value], anchor: &Anchor) -> Result<Option<Vec<From>>, Refusal> {
+fn records(items: &[Value]) -> Option<Vec<From>> {
     let mut ids = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            Value::RecordId(id) => {
-                refuse_numbers(&id.key, anchor)?;
-                ids.push(id);
-            }
+            Value::RecordId(id) => ids.push(id),
             Value::None | Value::Null => {}
-            _ => return Ok(None),
+            _ => return None,
         }
     }
     if let [first, .., last] = ids.as_slice()
         && first.table == last.table
         && ids.is_sorted_by(|a, b| a < b)
+        && !ids.iter().any(|id| has_numbers(&id.key))
     {
         let table = first.table.to_string();
-        return Ok(Some(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]));
+        return Some(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]);
     }
-    Ok(Some(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect()))
+    Some(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect())
 }
 
 fn range_of(
@@ -249,10 +246,7 @@ fn range_of(
             let literal = RecordIdLit { table: table.to_owned().into(), key: key.clone() };
             let literal = SurrealExpr::Literal(Literal::RecordId(literal));
             match context.constant(&literal, standing)? {
-                Some(Value::RecordId(id)) => {
-                    refuse_numbers(&id.key, anchor)?;
-                    Ok(RecordId::clone(&id))
-                }
+                Some(Value::RecordId(id)) => Ok(RecordId::clone(&id)),
                 _ => Err(Refusal::new("this range", "is supported if its ends are constants", anchor.clone())),
             }
         };
@@ -263,32 +257,6 @@ fn range_of(
         })
     };
     Ok(From::Range(table.to_owned(), bound(&range.start)?, bound(&range.end)?))
-}
-
-/// `t:[1]` and `t:[1.0]` are two records with equal ids, and no condition tells them apart.
-fn refuse_numbers(key: &Key, anchor: &Anchor) -> Result<(), Refusal> {
-    if !has_numbers(key) {
-        return Ok(());
-    }
-    let reason = "is not supported yet as a source: write FROM the table, with a condition on id";
-    Err(Refusal::new("a record id with a number inside of its key", reason, anchor.clone()))
-}
-
-fn has_numbers(key: &Key) -> bool {
-    fn in_value(value: &Value) -> bool {
-        match value {
-            Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Range(_) | Value::Geometry(_) => true,
-            Value::Array(items) | Value::Set(items) => items.iter().any(in_value),
-            Value::Object(object) => object.iter().any(|(_, value)| in_value(value)),
-            Value::RecordId(id) => has_numbers(&id.key),
-            _ => false,
-        }
-    }
-    match key {
-        Key::Int(_) | Key::String(_) | Key::Uuid(_) => false,
-        Key::Array(items) => items.iter().any(in_value),
-        Key::Object(object) => object.iter().any(|(_, value)| in_value(value)),
-    }
 }
 
 /// What the answers of a plan are.

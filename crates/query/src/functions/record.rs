@@ -1,5 +1,7 @@
 //! Functions that read records.
 
+use std::cmp::Ordering;
+
 use circuit::{Expr, Failure, Function, Operator, Part, Pure, Value};
 use surrealdb_expr::expr::Kind;
 
@@ -8,6 +10,23 @@ use super::{cast, native};
 /// A record id, and nothing else.
 #[derive(Clone, Copy, Debug)]
 struct Link;
+
+/// How SurrealDB tells records apart and reads them in order, where `=` and `<` don't: `t:[1]` equals `t:[1.0]`.
+#[derive(Clone, Copy, Debug)]
+enum Stored {
+    IsSame,
+    IsBefore,
+}
+
+/// Whether two record ids address one record.
+pub(crate) fn is_same_record() -> Function {
+    Function::new(Stored::IsSame)
+}
+
+/// Whether the first of two records of a table is read before the second one.
+pub(crate) fn is_read_before() -> Function {
+    Function::new(Stored::IsBefore)
+}
 
 /// A function that reads a record, in terms of reading its fields.
 pub(crate) fn of_records(name: &str, arguments: &[Expr]) -> Option<Expr> {
@@ -29,6 +48,23 @@ pub(crate) fn of_records(name: &str, arguments: &[Expr]) -> Option<Expr> {
             Some(Expr::binary(Operator::And, end("in"), end("out")))
         }
         _ => None,
+    }
+}
+
+impl Pure for Stored {
+    fn name(&self) -> &str {
+        match self {
+            Stored::IsSame => "is the same record",
+            Stored::IsBefore => "is read before",
+        }
+    }
+
+    fn call(&self, arguments: &[Value]) -> Result<Value, Failure> {
+        let [Value::RecordId(a), Value::RecordId(b)] = arguments else { return Ok(Value::Bool(false)) };
+        Ok(Value::Bool(match self {
+            Stored::IsSame => a.is_same_record(b),
+            Stored::IsBefore => a.compare_stored(b) == Ordering::Less,
+        }))
     }
 }
 

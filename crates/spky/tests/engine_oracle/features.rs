@@ -33,6 +33,9 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
             Source::Table(_) if select.from.len() > 1 => "source: several".to_owned(),
             Source::Table(table) => format!("source: {}", nature(table)),
             Source::Select(_) => "source: nested SELECT".to_owned(),
+            Source::Expr(Expr::Text(text)) if text.contains("..") && text.contains('[') => {
+                "source: range of records with numbers inside".to_owned()
+            }
             Source::Expr(Expr::Text(text)) if text.contains("..") => "source: range of records".to_owned(),
             Source::Expr(Expr::Text(_)) => "source: record id".to_owned(),
             Source::Expr(Expr::Parameter(_)) => "source: parameter".to_owned(),

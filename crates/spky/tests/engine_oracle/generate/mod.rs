@@ -239,6 +239,10 @@ impl Grower<'_> {
                     "thread:s0..=s2",
                     "comment:2..7",
                     "thread:['a', 1]..=['a', 2]",
+                    "thread:['a', 1f]..['a', 1.5dec]",
+                    "thread:['a', 1]>..=['a', 1dec]",
+                    "thread:..['a', 1f]",
+                    "thread:{ a: 0 }>..",
                 ];
                 Select::of(vec![Source::Expr(Expr::text(self.random.pick(&ranges)))])
             }
