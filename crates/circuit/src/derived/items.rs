@@ -36,8 +36,9 @@ pub(crate) struct Items {
 #[derive(Debug)]
 struct Entry {
     value: Value,
-    /// Of items with the same value, which one this is.
-    occurrence: u32,
+    /// Of items with the same value, which one this is, in the order of the list. Where rows have the ids of records, or
+    /// the item is new, it is none.
+    occurrence: Option<u32>,
     /// Ascending along the list.
     label: i64,
     /// The derived row; a link to a record that does not exist has none.
@@ -74,9 +75,16 @@ impl Items {
     }
 
     /// Takes in what the list is now; no value stands for an empty one. O(items), and no more than that is looked at of
-    /// those at both ends that are as before.
-    pub(crate) fn update(&mut self, operator: u32, list: Option<&Value>, store: &Store) -> Vec<Derived> {
+    /// those at both ends that are as before. Items that were looked at are counted.
+    pub(crate) fn update(
+        &mut self,
+        operator: u32,
+        list: Option<&Value>,
+        store: &Store,
+        looked_at: &mut u64,
+    ) -> Vec<Derived> {
         let list = self.items_of(list);
+        *looked_at += list.len() as u64;
         let former = std::mem::take(&mut self.sequence);
         let same = |entry: &u32, item: &&Value| {
             self.entries.get(*entry).is_some_and(|entry| identity::are_identical(&entry.value, item))
@@ -106,29 +114,84 @@ impl Items {
             middle.push(known.unwrap_or_else(|| self.add((*item).clone())));
         }
         reused.sort_unstable();
-        for number in gone.iter().filter(|number| reused.binary_search(number).is_err()) {
-            self.remove(*number, &mut derived);
-        }
+        let is_other = |number: &&u32| reused.binary_search(number).is_err();
+        let vacated: Vec<Entry> =
+            gone.iter().filter(is_other).filter_map(|number| self.remove(*number, &mut derived)).collect();
         self.sequence = [head, &middle, tail].concat();
         self.label(start..start + middle.len(), operator, &mut derived);
-        for number in middle.iter().filter(|number| reused.binary_search(number).is_err()) {
-            self.show(operator, *number, store, &mut derived);
+        let fresh: Vec<u32> = middle.iter().filter(is_other).copied().collect();
+        for number in &fresh {
+            if let Some(Entry { value: Value::RecordId(id), .. }) = self.entries.get(*number) {
+                derived.push(Derived::Watch { item: *number, id: id.clone() });
+            }
         }
+        let mut shown = fresh;
+        if !self.are_records {
+            let without_row = self.number(&shown, vacated, operator, &mut derived);
+            shown.extend(without_row);
+            shown.sort_unstable();
+            shown.dedup();
+        }
+        shown.into_iter().for_each(|number| self.put(operator, number, store, &mut derived));
         derived
+    }
+
+    /// Numbers items with the same value in the order of the list, so that the ids of rows do not tell what the list has
+    /// been. Answers which items have no row yet. O(items with the values of those that came and went).
+    fn number(&mut self, fresh: &[u32], vacated: Vec<Entry>, operator: u32, derived: &mut Vec<Derived>) -> Vec<u32> {
+        let mut touched: HashMap<u64, Vec<Key>, foldhash::fast::FixedState> = HashMap::default();
+        let values = fresh.iter().filter_map(|number| self.entries.get(*number)).chain(&vacated);
+        for own in values.map(|entry| own_key(&entry.value)) {
+            let known = touched.entry(key_hash(&own)).or_default();
+            if !known.iter().any(|other| other.is_identical(&own)) {
+                known.push(own);
+            }
+        }
+        let mut taken: HashMap<u64, Vec<Entry>, foldhash::fast::FixedState> = HashMap::default();
+        for entry in vacated {
+            taken.entry(key_hash(&own_key(&entry.value))).or_default().push(entry);
+        }
+        let mut without_row = Vec::new();
+        for (hash, keys) in touched {
+            for own in keys {
+                let is_same = |entry: &Entry| own_key(&entry.value).is_identical(&own);
+                let known = self.by_value.get(&hash).into_iter().flatten().copied();
+                let mut items: Vec<(i64, u32)> = known
+                    .filter_map(|number| Some((self.entries.get(number).filter(|entry| is_same(entry))?.label, number)))
+                    .collect();
+                items.sort_unstable();
+                let left = taken.get(&hash).into_iter().flatten().filter(|entry| is_same(entry));
+                let here = items.iter().filter_map(|(_, number)| self.entries.get(*number));
+                let rows = left.chain(here).filter_map(|entry| Some((entry.occurrence?, entry.row)));
+                let mut rows: Vec<(u32, Option<u32>)> = rows.collect();
+                rows.sort_unstable();
+                let mut rows = rows.into_iter().map(|(_, row)| row);
+                for ((label, number), occurrence) in items.into_iter().zip(0..) {
+                    let row = rows.next();
+                    let Some(entry) = self.entries.get_mut(number) else { continue };
+                    let is_as_before = entry.occurrence.replace(occurrence) == Some(occurrence);
+                    match row {
+                        Some(Some(row)) if !is_as_before => {
+                            entry.row = Some(row);
+                            derived.push(Derived::Place { row, given: given(operator, 0, [Value::Int(label)]) });
+                        }
+                        Some(Some(_)) => {}
+                        Some(None) | None => {
+                            entry.row = None;
+                            without_row.push(number);
+                        }
+                    }
+                }
+                derived.extend(rows.flatten().map(|row| Derived::Remove { row }));
+            }
+        }
+        without_row
     }
 
     /// Takes in that the record that an item links to has changed.
     pub(crate) fn renew(&mut self, operator: u32, number: u32, store: &Store) -> Vec<Derived> {
         let mut derived = Vec::new();
-        let Some(Entry { value: Value::RecordId(id), row, .. }) = self.entries.get_mut(number) else { return derived };
-        match (store.find(id).is_some(), *row) {
-            (true, _) => self.put(operator, number, store, &mut derived),
-            (false, Some(gone)) => {
-                *row = None;
-                derived.push(Derived::Remove { row: gone });
-            }
-            (false, None) => {}
-        }
+        self.put(operator, number, store, &mut derived);
         derived
     }
 
@@ -148,29 +211,23 @@ impl Items {
     }
 
     fn add(&mut self, value: Value) -> u32 {
-        let mut occurrence = 0;
-        let own = own_key(&value);
-        let hash = key_hash(&own);
-        if !self.are_records
-            && let Some(known) = self.by_value.get(&hash)
-        {
-            let entries = known.iter().filter_map(|number| self.entries.get(*number));
-            let same = entries.filter(|entry| own_key(&entry.value).is_identical(&own));
-            let taken: SmallVec<[u32; 4]> = same.map(|entry| entry.occurrence).collect();
-            occurrence = (0..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX);
-        }
+        let hash = (!self.are_records).then(|| key_hash(&own_key(&value)));
         // What has no place in the list yet stands nowhere.
-        let number = self.entries.insert(Entry { value, occurrence, label: 0, row: None, owner: None });
-        if !self.are_records {
+        let number = self.entries.insert(Entry { value, occurrence: None, label: 0, row: None, owner: None });
+        if let Some(hash) = hash {
             self.by_value.entry(hash).or_default().push(number);
         }
         number
     }
 
-    fn remove(&mut self, number: u32, derived: &mut Vec<Derived>) {
-        let Some(entry) = self.entries.remove(number) else { return };
-        derived.extend(entry.row.map(|row| Derived::Remove { row }));
+    /// Removes an item, and its row; one that is numbered is answered with its row, for those with the same value.
+    fn remove(&mut self, number: u32, derived: &mut Vec<Derived>) -> Option<Entry> {
+        let entry = self.entries.remove(number)?;
         derived.extend(entry.owner.map(|owner| Derived::Forget { owner }));
+        if self.are_records {
+            derived.extend(entry.row.map(|row| Derived::Remove { row }));
+            return None;
+        }
         let hash = key_hash(&own_key(&entry.value));
         if let Some(known) = self.by_value.get_mut(&hash) {
             known.retain(|other| *other != number);
@@ -178,6 +235,7 @@ impl Items {
                 self.by_value.remove(&hash);
             }
         }
+        Some(entry)
     }
 
     /// Gives labels to a stretch of the list; to all of it, where there is no room between those beside the stretch.
@@ -217,22 +275,19 @@ impl Items {
     }
 
     /// Makes an item of the list a row, if it is one.
-    fn show(&mut self, operator: u32, number: u32, store: &Store, derived: &mut Vec<Derived>) {
-        if let Some(Entry { value: Value::RecordId(id), .. }) = self.entries.get(number) {
-            derived.push(Derived::Watch { item: number, id: id.clone() });
-        }
-        self.put(operator, number, store, derived);
-    }
-
     fn put(&mut self, operator: u32, number: u32, store: &Store, derived: &mut Vec<Derived>) {
-        let Some(entry) = self.entries.get(number) else { return };
+        let Some(entry) = self.entries.get_mut(number) else { return };
+        let row = entry.row;
         let own_id = || {
-            let key = [entry.value.clone(), Value::Int(entry.occurrence.into())];
+            let key = [entry.value.clone(), Value::Int(entry.occurrence.unwrap_or_default().into())];
             Arc::new(RecordId::new("", Key::Array(key.into())))
         };
         let (content, id, version) = match &entry.value {
             Value::RecordId(link) => {
-                let Some(record) = store.find(link) else { return };
+                let Some(record) = store.find(link) else {
+                    derived.extend(entry.row.take().map(|row| Derived::Remove { row }));
+                    return;
+                };
                 let id = if self.are_records { record.id.clone() } else { own_id() };
                 (record.content.clone(), id, record.version)
             }
@@ -243,7 +298,7 @@ impl Items {
             }
         };
         let given = given(operator, 0, [Value::Int(entry.label)]);
-        derived.push(Derived::Put { row: entry.row, content, id, version, given, slot: Slot::Item(number) });
+        derived.push(Derived::Put { row, content, id, version, given, slot: Slot::Item(number) });
     }
 }
 
@@ -278,6 +333,7 @@ mod tests {
     #[derive(Default)]
     struct Followed {
         rows: BTreeMap<u32, (Value, Value)>,
+        ids: BTreeMap<u32, Arc<RecordId>>,
         next: u32,
     }
 
@@ -287,17 +343,21 @@ mod tests {
             let count = changes.len();
             for change in changes {
                 match change {
-                    Derived::Put { row, content, given, slot: Slot::Item(item), .. } => {
+                    Derived::Put { row, content, id, given, slot: Slot::Item(item), .. } => {
                         let row = row.unwrap_or(self.next);
                         self.next = self.next.max(row + 1);
                         items.remember_row(item, row);
+                        self.ids.insert(row, id);
                         let value = content.get("").cloned().expect("no item is an object here");
                         self.rows.insert(row, (label_of(&given), value));
                     }
                     Derived::Place { row, given } => {
                         self.rows.get_mut(&row).expect("a placed row is there").0 = label_of(&given);
                     }
-                    Derived::Remove { row } => assert!(self.rows.remove(&row).is_some(), "{row} is not there"),
+                    Derived::Remove { row } => {
+                        assert!(self.rows.remove(&row).is_some(), "{row} is not there");
+                        self.ids.remove(&row);
+                    }
                     other => panic!("{other:?} of a list without links"),
                 }
             }
@@ -312,6 +372,14 @@ mod tests {
         }
     }
 
+    /// The ids that a list gives to its items, whatever it has been before.
+    fn ids_of(numbers: &[i64]) -> Vec<Key> {
+        let occurrence =
+            |place: usize| numbers[..place].iter().filter(|other| **other == numbers[place]).count() as i64;
+        let id = |place: usize| [Value::Int(numbers[place]), Value::Int(occurrence(place))];
+        (0..numbers.len()).map(|place| Key::Array(id(place).into())).collect()
+    }
+
     fn label_of(given: &[Option<Value>]) -> Value {
         given.last().cloned().flatten().expect("a row has a place")
     }
@@ -322,9 +390,13 @@ mod tests {
 
     fn follow(followed: &mut Followed, items: &mut Items, numbers: &[i64]) -> usize {
         let list = list(numbers);
-        let changes = items.update(0, Some(&list), &Store::default());
+        let changes = items.update(0, Some(&list), &Store::default(), &mut 0);
         let count = followed.apply(items, changes);
         assert_eq!(Value::from_iter(followed.in_order()), list);
+        let mut rows: Vec<_> = followed.rows.iter().collect();
+        rows.sort_by(|(_, (a, _)), (_, (b, _))| a.cmp(b));
+        let ids: Vec<Key> = rows.iter().map(|(row, _)| followed.ids[row].key.clone()).collect();
+        assert_eq!(ids, ids_of(numbers), "of {numbers:?}");
         count
     }
 
@@ -342,7 +414,7 @@ mod tests {
             let numbers: Vec<i64> = (0..length).map(|_| next(5) as i64).collect();
             follow(&mut followed, &mut items, &numbers);
         }
-        let changes = items.update(0, None, &Store::default());
+        let changes = items.update(0, None, &Store::default(), &mut 0);
         followed.apply(&mut items, changes);
         assert!(followed.rows.is_empty() && items.by_value.is_empty() && items.entries.len() == 0, "something is left");
     }
@@ -363,7 +435,8 @@ mod tests {
         numbers.push(7);
         numbers.insert(0, 8);
         assert_eq!(follow(&mut followed, &mut items, &numbers[1..]), 1);
-        assert_eq!(follow(&mut followed, &mut items, &numbers), 1);
+        // The row of the other `8` is that of the first one now.
+        assert_eq!(follow(&mut followed, &mut items, &numbers), 3);
         assert_eq!(follow(&mut followed, &mut items, &numbers[..201]), 1);
     }
 }

@@ -172,12 +172,21 @@ impl Operator {
     }
 
     /// Takes in that a row of an input was `old` and is `new`. What changes in the derived relation is answered at once,
-    /// or for groups by [`Operator::finish`]. O(parts), or O(log group).
-    pub(crate) fn take(&mut self, number: u32, old: Option<Input>, new: Option<Input>, store: &Store) -> Vec<Derived> {
+    /// or for groups by [`Operator::finish`]. O(parts), O(items), or O(log group).
+    pub(crate) fn take(
+        &mut self,
+        number: u32,
+        old: Option<Input>,
+        new: Option<Input>,
+        store: &Store,
+        work: &mut Work,
+    ) -> Vec<Derived> {
         match &mut self.rows {
             Rows::Once(_) => Vec::new(),
             // There is one list.
-            Rows::Items(items) => items.update(number, new.as_ref().map(|new| &new.value), store),
+            Rows::Items(items) => {
+                items.update(number, new.as_ref().map(|new| &new.value), store, &mut work.values_folded)
+            }
             Rows::Groups { groups, .. } => {
                 let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
                 let keys = usize::from(grouping.keys);
