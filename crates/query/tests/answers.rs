@@ -207,6 +207,54 @@ fn subqueries_in_projections() {
     );
 }
 
+/// Threads with and without authors, and who knows whom.
+fn circle() -> Records {
+    records(&[
+        "{ id: u:1, name: 'a', n: 1 }",
+        "{ id: u:2, name: 'b', n: 2 }",
+        "{ id: u:3, name: 'c', n: 3 }",
+        "{ id: t:1, tags: ['x', 'y', 'z'], n: 3, author: u:1 }",
+        "{ id: t:2, tags: ['p', 'q'], n: 2, author: u:2 }",
+        "{ id: t:3, tags: [], n: 1, author: u:1 }",
+        "{ id: t:4, tags: 's', n: 5, author: u:9 }",
+        "{ id: t:5, n: 0 }",
+        "{ id: knows:1, in: u:1, out: u:2, since: 1, w: { a: 1 } }",
+        "{ id: knows:2, in: u:1, out: u:3, since: 2, friend: u:2 }",
+        "{ id: knows:3, in: u:2, out: u:3, since: 3 }",
+    ])
+}
+
+/// Measured: an object takes the place of a record, and the next step goes on from its `id`.
+#[test]
+fn graph_steps_select_fields() {
+    let circle = circle();
+    for (step, expected) in [
+        ("->(SELECT since FROM knows)", "[{ since: 1 }, { since: 2 }]"),
+        ("->(SELECT since FROM knows WHERE since > 1)", "[{ since: 2 }]"),
+        ("->(SELECT since AS s, w.a FROM knows)", "[{ s: 1, w: { a: 1 } }, { s: 2, w: { a: NONE } }]"),
+        ("->(SELECT since + 1 FROM knows)", "[{ `since + 1`: 2 }, { `since + 1`: 3 }]"),
+        ("->(SELECT since AS a.b, w.a AS a.c FROM knows LIMIT 1)", "[{ a: { b: 1, c: 1 } }]"),
+        (
+            "->(SELECT out.name, $this.in AS x, $parent.n AS y FROM knows LIMIT 1)",
+            "[{ out: { name: 'b' }, x: u:1, y: 1 }]",
+        ),
+        ("->(SELECT out.name AS n FROM knows ORDER BY since DESC)", "[{ n: 'c' }, { n: 'b' }]"),
+        ("->(SELECT since AS s FROM knows ORDER BY s DESC)", "[{ s: 2 }, { s: 1 }]"),
+        ("->(SELECT 0 - since AS since FROM knows ORDER BY since)", "[{ since: -2 }, { since: -1 }]"),
+        ("->(SELECT VALUE since + 1 AS s FROM knows ORDER BY s DESC)", "[3, 2]"),
+        ("->(SELECT ->u AS x FROM knows)", "[{ x: [u:2] }, { x: [u:3] }]"),
+        ("->(SELECT missing FROM knows START 1)", "[{ missing: NONE }]"),
+        ("->(SELECT since FROM knows)->u", "[]"),
+        ("->(SELECT since, id FROM knows)->u", "[u:2, u:3]"),
+        ("->(SELECT out AS id FROM knows)->knows", "[knows:3]"),
+        ("->(SELECT since FROM knows).since", "[1, 2]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT VALUE {step} FROM u:1"), &format!("[{expected}]"));
+    }
+    assert_answer(&circle, "SELECT VALUE id FROM u WHERE ->(SELECT since FROM knows) CONTAINS { since: 1 }", "[u:1]");
+    assert_answer(&circle, "SELECT * FROM u:1->(SELECT since FROM knows)", "[{ since: 1 }, { since: 2 }]");
+}
+
 #[test]
 fn only() {
     let forum = forum();

@@ -9,7 +9,7 @@ mod builder;
 mod count;
 mod group;
 mod key;
-mod names;
+pub(crate) mod names;
 mod order;
 mod place;
 mod projection;

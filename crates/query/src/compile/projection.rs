@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use circuit::{Constant, Expr, Field as Shown, Fields, Named, Others, Placing, Value};
 use surrealdb_expr::expr::field::{Field, Selector};
-use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Function};
+use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields};
 use surrealdb_types::ToSql;
 
 use super::builder::Builder;
-use super::names::{alias_target, name_of, simple_field, target_of};
+use super::names::{alias_target, name_of, projection_function, simple_field, target_of};
 use super::order::Computed;
 use super::scope::{Context, Lowered, Standing};
 use super::source::Rows;
@@ -139,10 +139,7 @@ impl Selected {
 
 /// These make fields whose names are values.
 fn refuse_projection_function(expr: &SurrealExpr, number: usize) -> Result<(), Refusal> {
-    if let SurrealExpr::FunctionCall(call) = expr
-        && let Function::Normal(name) = &call.receiver
-        && matches!(name.as_str(), "type::field" | "type::fields")
-    {
+    if let Some(name) = projection_function(expr) {
         let what = format!("the function {name}() as a selected field");
         return Err(Refusal::new(what, "is not supported: write the fields themselves", Anchor::Field(number)));
     }
