@@ -280,6 +280,29 @@ fn split() {
     );
 }
 
+/// Measured: a subquery among the fields of a group is one that does not look at the rows.
+#[test]
+fn groups_of_what_subqueries_answer() {
+    let circle = circle();
+    for (fields, expected) in [
+        (
+            "author, count((SELECT VALUE id FROM u)) AS c FROM t WHERE n < 3 GROUP BY author",
+            "[{ author: NONE, c: 1 }, { author: u:1, c: 1 }, { author: u:2, c: 1 }]",
+        ),
+        (
+            "author, (SELECT VALUE id FROM u) AS c FROM t WHERE author = u:2 GROUP BY author",
+            "[{ author: u:2, c: [[u:1, u:2, u:3]] }]",
+        ),
+        ("(SELECT VALUE n FROM u)[0] AS k, count() AS c FROM t GROUP BY k", "[{ c: 5, k: 1 }]"),
+        ("math::sum(n * (SELECT VALUE n FROM ONLY u:2)) AS s FROM t GROUP ALL", "[{ s: 22 }]"),
+        ("math::sum((SELECT * FROM u)[2].n) AS s FROM t GROUP ALL", "[{ s: 15 }]"),
+        ("count(author IN (SELECT VALUE id FROM u WHERE n < 2)) AS c FROM t GROUP ALL", "[{ c: 2 }]"),
+        ("VALUE count((SELECT VALUE id FROM u WHERE n > 9)) FROM t GROUP ALL", "[0]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT {fields}"), expected);
+    }
+}
+
 #[test]
 fn groups() {
     let forum = forum();

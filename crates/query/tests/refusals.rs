@@ -96,9 +96,9 @@ fn sources_are_refused_where_they_stand() {
 fn groups_are_refused_where_they_stand() {
     let cases = [
         (
-            "SELECT a, (SELECT * FROM u) AS us FROM t GROUP BY a",
-            "a subquery among the fields of a group",
-            "(SELECT * FROM u) AS us",
+            "SELECT a, count() + (SELECT VALUE n FROM ONLY u:1) AS us FROM t GROUP BY a",
+            "a subquery beside aggregates in one field",
+            "count() + (SELECT VALUE n FROM ONLY u:1) AS us",
         ),
         ("SELECT a, b AS a.b FROM t GROUP BY a", "a name inside of another selected name", "b AS a.b"),
         (
@@ -109,6 +109,11 @@ fn groups_are_refused_where_they_stand() {
         ("SELECT VALUE count() FROM t WHERE a GROUP ALL", "counting in this form", "VALUE count()"),
         ("SELECT count() FROM t WHERE a GROUP ALL START 1", "a window without the only row", "GROUP ALL"),
         ("SELECT VALUE a OMIT b FROM t GROUP BY a", "OMIT of a grouped VALUE", "OMIT b"),
+        (
+            "SELECT a, count((SELECT * FROM u WHERE n = $parent.n)) AS b FROM t GROUP BY a",
+            "$parent is no row: a group has many",
+            "count((SELECT * FROM u WHERE n = $parent.n)) AS b",
+        ),
     ];
     for (text, what, snippet) in cases {
         assert_unsupported(text, what, snippet);
