@@ -280,6 +280,41 @@ fn split() {
     );
 }
 
+/// Measured: in the order of a table SurrealDB reads as many rows as LIMIT says, splits these, and skips then.
+#[test]
+fn a_start_skips_parts_of_the_rows_that_are_read() {
+    let rows = records(&[
+        "{ id: v:1, x: 1 }",
+        "{ id: v:2, x: 2 }",
+        "{ id: v:3, x: [3, 4, 5] }",
+        "{ id: v:4, x: 6 }",
+        "{ id: v:5, x: [7, 8] }",
+        "{ id: v:6, x: 9 }",
+    ]);
+    for (rest, expected) in [
+        ("v SPLIT x LIMIT 2 START 1", "[2]"),
+        ("v SPLIT x LIMIT 2 START 2", "[]"),
+        ("v SPLIT x LIMIT 3 START 4", "[5]"),
+        ("v SPLIT x START 7", "[8, 9]"),
+        ("v WHERE x != 2 SPLIT x LIMIT 2 START 1", "[3, 4]"),
+        ("v WHERE id IN [v:1, v:2, v:3, v:4] SPLIT x LIMIT 2 START 2", "[]"),
+        ("v SPLIT x ORDER BY id LIMIT 2 START 2", "[]"),
+        ("v SPLIT x ORDER BY id DESC LIMIT 2 START 2", "[8]"),
+        ("v SPLIT x ORDER BY id DESC LIMIT 3 START 1", "[7, 8, 6]"),
+        ("v SPLIT x ORDER BY x LIMIT 2 START 2", "[3, 4]"),
+        ("v SPLIT x ORDER BY id, x LIMIT 2 START 2", "[3, 4]"),
+        ("v SPLIT x ORDER BY id COLLATE LIMIT 2 START 2", "[3, 4]"),
+        ("type::table('v') SPLIT x LIMIT 2 START 2", "[]"),
+        ("v:1..9 SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("v:1..9 SPLIT x ORDER BY id DESC LIMIT 2 START 2", "[8, 6]"),
+        ("[v:1, v:2, v:3, v:4] SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("v, v SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("(SELECT * FROM v) SPLIT x LIMIT 2 START 3", "[4, 5]"),
+    ] {
+        assert_answer(&rows, &format!("SELECT VALUE x FROM {rest}"), expected);
+    }
+}
+
 /// Measured: a subquery among the fields of a group is one that does not look at the rows.
 #[test]
 fn groups_of_what_subqueries_answer() {

@@ -47,7 +47,6 @@ fn clauses_are_refused_where_they_stand() {
             "LIMIT (SELECT VALUE n FROM ONLY u:1)",
         ),
         ("SELECT * FROM t SPLIT a[0]", "anything but names in SPLIT", "a[0]"),
-        ("SELECT * FROM t SPLIT a LIMIT 1 START 2", "START with SPLIT", "START 2"),
         ("SELECT * FROM t WHERE id = t:[[-0f]]", "a record id with -0f inside of its key", "t"),
         ("SELECT * FROM t:1.friends SPLIT a", "SPLIT of rows that are no objects", "SPLIT a"),
         ("SELECT * FROM t FETCH a, $given", "anything but names, indexes and .* in FETCH", "$given"),

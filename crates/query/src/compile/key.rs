@@ -3,7 +3,7 @@
 
 use std::ops::Bound;
 
-use circuit::{Constant, Expr, Key, Object, Operator, Path, RecordId, Slot, Value};
+use circuit::{Constant, Expr, Key, Object, Operator, OrderKey, Path, RecordId, Slot, Value};
 use surrealdb_expr::expr::{BinaryOperator, Expr as SurrealExpr, Literal, RecordIdKeyLit};
 
 use super::builder::Builder;
@@ -145,6 +145,13 @@ impl Builder {
             Bound::Excluded(id) => self.require_id(Operator::Less, id.clone().into())?,
             Bound::Unbounded => {}
         }
+        Ok(())
+    }
+
+    /// The order in which a table is read from its last record to its first.
+    pub(super) fn read_backwards(&mut self) -> Result<(), Refusal> {
+        let column = self.column(Path::field("id").into())?;
+        self.push_order(OrderKey { as_read: true, ..OrderKey::new(column, true) });
         Ok(())
     }
 

@@ -42,10 +42,10 @@ impl Select<'_, '_, '_> {
     fn over(&self, sources: &Sources) -> Result<Plan, Refusal> {
         let rows = sources.rows();
         let mut builder = self.filtered(sources)?;
-        if self.select.split.is_some() {
-            builder = self.split(builder, sources)?;
-        }
         let window = window::window(self.select, self.context, self.standing)?;
+        if self.select.split.is_some() {
+            builder = self.split(builder, sources, window)?;
+        }
         let only = match (self.select.only, sources.is_list) {
             (false, _) => Only::No,
             (true, false) => Only::OneOrNone,
@@ -141,7 +141,7 @@ impl Select<'_, '_, '_> {
         Ok(builder)
     }
 
-    fn split(&self, builder: Builder, sources: &Sources) -> Result<Builder, Refusal> {
+    fn split(&self, mut builder: Builder, sources: &Sources, window: Option<Window>) -> Result<Builder, Refusal> {
         let mut paths = Vec::new();
         for (number, split) in self.select.split.iter().flat_map(|splits| &splits.0).enumerate() {
             let names = split.0.0.iter().map(|part| match part {
@@ -157,18 +157,35 @@ impl Select<'_, '_, '_> {
             let what = "SPLIT of rows that are no objects";
             return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Split)));
         }
-        let is_id = |ordering: &Ordering| match ordering {
-            Ordering::Order(keys) => matches!(keys.0.as_slice(), [key] if key.value.is_id()),
-            Ordering::Random => false,
-        };
-        let is_in_source_order = self.select.order.as_ref().is_none_or(is_id);
-        if self.select.limit.is_some() && self.select.start.is_some() && is_in_source_order {
-            let reason =
-                "is not supported, as SurrealDB applies LIMIT before it splits: order by something else than id";
-            return Err(Refusal::new("START with SPLIT", reason, Anchor::Clause(Clause::Start)));
+        if let (Some(window), [From::Table(_)]) = (window, sources.list.as_slice())
+            && window.start > 0
+            && window.limit.is_some()
+        {
+            self.read_no_more(&mut builder, window)?;
         }
         let input = builder.finish(Output::default());
         Ok(Builder::new(self.standing, Source::Derived(Shape::Split(paths)), vec![input]))
+    }
+
+    /// In the order in which SurrealDB reads a table, it reads no more rows than `LIMIT` says, and takes `START` from what
+    /// these are split into.
+    fn read_no_more(&self, builder: &mut Builder, window: Window) -> Result<(), Refusal> {
+        let key = match &self.select.order {
+            None => None,
+            Some(Ordering::Order(keys)) => match keys.0.as_slice() {
+                [key] if key.value.is_id() && !key.collate && !key.numeric => Some(key),
+                _ => return Ok(()),
+            },
+            Some(Ordering::Random) => return Ok(()),
+        };
+        if self.select.group.is_some() {
+            return Ok(());
+        }
+        if key.is_some_and(|key| !key.direction) {
+            builder.read_backwards()?;
+        }
+        builder.set_window(Some(Window { start: 0, ..window }));
+        Ok(())
     }
 
     fn grouped(
