@@ -224,6 +224,91 @@ fn circle() -> Records {
     ])
 }
 
+/// Measured: where fields are picked, and beside `*` in the slow way, a link to no record is no row, behind the window;
+/// where values are computed, it is a row without fields. Neither the order nor `$this` follows links.
+#[test]
+fn rows_that_are_links_show_their_records() {
+    let circle = circle();
+    let (ada, bob) = ("{ id: u:1, n: 1, name: 'a' }", "{ id: u:2, n: 2, name: 'b' }");
+    let whole = format!("[{ada}, {bob}, {ada}, NONE]");
+    for fields in ["*", "* OMIT name.x", "*, id, n"] {
+        assert_answer(&circle, &format!("SELECT {fields} FROM (SELECT VALUE author FROM t)"), &whole);
+    }
+    for (rest, expected) in [
+        ("name FROM LINKS", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("name AS x FROM LINKS ORDER BY x DESC", "[{ x: 'a' }, { x: 'b' }, { x: 'a' }, NONE]"),
+        ("name FROM LINKS ORDER BY n DESC", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("name FROM LINKS LIMIT 4", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }]"),
+        ("name FROM LINKS WHERE n >= 1 LIMIT 2 START 1", "[{ name: 'b' }, { name: 'a' }]"),
+        ("name, n OMIT n FROM LINKS", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("n, name AS n FROM LINKS LIMIT 1", "[{ n: 'a' }]"),
+        ("n + 0 AS m, name FROM LINKS LIMIT 2", "[{ m: 1, name: 'a' }, { m: 2, name: 'b' }]"),
+        ("$this AS x, name FROM LINKS LIMIT 2 START 3", "[{ x: u:9, name: NONE }, { x: NONE, name: NONE }]"),
+        ("*, $this AS x FROM LINKS START 3", "[{ x: u:9 }, { x: NONE }]"),
+        ("*, $this AS x, name FROM LINKS START 3", "[{ x: u:9, name: NONE }, { x: NONE, name: NONE }]"),
+        ("*, 1 AS n FROM LINKS WHERE name = 'b'", "[{ id: u:2, n: 1, name: 'b' }]"),
+        ("*, name AS y, 1 AS z FROM LINKS WHERE name = 'b'", "[{ id: u:2, n: 2, y: 'b', z: 1 }]"),
+        ("name AS b.c FROM LINKS START 2", "[{ b: { c: 'a' } }, { b: { c: NONE } }, { b: { c: NONE } }]"),
+        ("*, name AS b.c FROM LINKS START 3", "[{ b: { c: NONE } }]"),
+        ("*, n OMIT name.x FROM LINKS START 3", "[{ n: NONE }]"),
+        ("n ?? 0 AS x, name FROM LINKS ORDER BY x DESC LIMIT 2", "[{ x: 2, name: 'b' }, { x: 1, name: 'a' }]"),
+        ("->knows->u AS f, name FROM LINKS START 1 LIMIT 1", "[{ f: [u:3], name: 'b' }]"),
+        ("(SELECT VALUE id FROM t WHERE author = $parent.id) AS ts FROM LINKS LIMIT 1", "[{ ts: [t:1, t:3] }]"),
+        ("VALUE name FROM LINKS ORDER BY name DESC", "['a', 'b', 'a', NONE, NONE]"),
+        ("VALUE name OMIT name FROM LINKS", "['a', 'b', 'a', NONE, NONE]"),
+        ("VALUE name FROM (SELECT * FROM LINKS)", "['a', 'b', 'a', NONE]"),
+        ("name FROM LINKS, u:3 START 3", "[NONE, { name: 'c' }]"),
+    ] {
+        let text = format!("SELECT {}", rest.replace("LINKS", "(SELECT VALUE author FROM t)"));
+        assert_answer(&circle, &text, expected);
+    }
+    for (rest, expected) in [
+        ("n FROM (SELECT VALUE n FROM t)", "[3, 2, 1, 5, 0]"),
+        ("*, $this + 1 AS m FROM (SELECT VALUE n FROM t) LIMIT 2", "[{ m: 4 }, { m: 3 }]"),
+        ("tags FROM (SELECT VALUE tags FROM t) LIMIT 2", "[['x', 'y', 'z'], ['p', 'q']]"),
+        ("name FROM (SELECT VALUE [author, 1] FROM t) LIMIT 1", "[[u:1, 1]]"),
+        ("name FROM ONLY (SELECT VALUE author FROM t WHERE n = 2)", "{ name: 'b' }"),
+        ("name FROM ONLY (SELECT VALUE author FROM t WHERE n = 5)", "NONE"),
+    ] {
+        assert_answer(&circle, &format!("SELECT {rest}"), expected);
+    }
+    assert!(try_answer(&circle, "SELECT name FROM ONLY (SELECT VALUE author FROM t WHERE n < 3)", "{}").is_err());
+}
+
+/// Measured: one row, whatever the answer of the subquery is.
+#[test]
+fn the_answer_of_only_is_one_row() {
+    let circle = circle();
+    for (source, expected) in [
+        ("SELECT n FROM ONLY t:1", "[{ n: 3 }]"),
+        ("SELECT VALUE n FROM ONLY t:1", "[3]"),
+        ("SELECT VALUE author FROM ONLY t:1", "[{ id: u:1, n: 1, name: 'a' }]"),
+        ("SELECT VALUE author FROM ONLY t:4", "[]"),
+        ("SELECT VALUE tags FROM ONLY t:1", "[['x', 'y', 'z']]"),
+        ("SELECT VALUE [author, u:2] FROM ONLY t:1", "[[u:1, u:2]]"),
+        ("SELECT * FROM ONLY t:77", "[NONE]"),
+        ("SELECT VALUE n FROM ONLY t:77", "[NONE]"),
+        ("SELECT VALUE { a: 1 } FROM ONLY t:1", "[{ a: 1 }]"),
+        ("SELECT * FROM ONLY u LIMIT 1", "[{ id: u:1, n: 1, name: 'a' }]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT * FROM ({source})"), expected);
+    }
+    for (text, expected) in [
+        ("SELECT name FROM (SELECT VALUE author FROM ONLY t:1)", "[{ name: 'a' }]"),
+        ("SELECT n + 1 AS m FROM (SELECT * FROM ONLY t:1)", "[{ m: 4 }]"),
+        ("SELECT * FROM ONLY (SELECT n FROM ONLY t:1)", "{ n: 3 }"),
+        ("SELECT * FROM ONLY (SELECT * FROM ONLY t:77)", "NONE"),
+        ("SELECT count() FROM (SELECT * FROM ONLY t:77) GROUP ALL", "[{ count: 1 }]"),
+        (
+            "SELECT *, 1 AS x FROM (SELECT VALUE author FROM ONLY t:1), u:2",
+            "[{ id: u:1, n: 1, name: 'a', x: 1 }, { id: u:2, n: 2, name: 'b', x: 1 }]",
+        ),
+    ] {
+        assert_answer(&circle, text, expected);
+    }
+    assert!(try_answer(&circle, "SELECT * FROM (SELECT * FROM ONLY t)", "{}").is_err());
+}
+
 /// Measured: an object takes the place of a record, and the next step goes on from its `id`.
 #[test]
 fn graph_steps_select_fields() {

@@ -232,11 +232,14 @@ impl Operator {
                 let mut derived = Vec::with_capacity(parts.len());
                 for (part, value) in parts.iter().enumerate() {
                     let id = if is_split { part_id(&new.id, part) } else { new.id.clone() };
+                    let content = content_of(value);
+                    // The only row of a plan without a source is always the same, whatever it shows.
+                    let version = if new.version == 0 { content_version(&content) } else { new.version };
                     derived.push(Derived::Put {
                         row: known.get(part).copied(),
-                        content: content_of(value),
+                        content,
                         id,
-                        version: new.version,
+                        version,
                         given: given.clone(),
                         slot: Slot::Part { input: new.input, row: new.row, part },
                     });

@@ -21,7 +21,8 @@ pub struct Named {
     pub others: Others,
 }
 
-/// How SurrealDB shows a row that is no object, as there may be behind `FROM user:1.friends`.
+/// How SurrealDB shows a row that is no object, as there may be behind `FROM user:1.friends`. A link stands for its record
+/// beside computed values, and for no fields where there is no record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Others {
     /// As an object without any fields but those that are selected, each of which looks at the row.
@@ -69,10 +70,15 @@ impl Named {
         match (self.others, scope.row) {
             (_, Some(RowContent::Value(Value::Object(_) | Value::Geometry(_)))) => {}
             (Others::Kept, Some(RowContent::Value(row))) => return Ok(row.clone()),
+            (_, Some(RowContent::Value(Value::RecordId(id)))) => {
+                let record = if self.all { reader.record(id) } else { None };
+                let draft = record.as_ref().map(Draft::from).unwrap_or_default();
+                return self.filled(draft, scope, reader, library);
+            }
             (Others::Computed, Some(RowContent::Value(_))) => return self.computed(scope, reader, library),
             _ => {}
         }
-        let mut draft = match scope.row {
+        let draft = match scope.row {
             Some(RowContent::Fields(fields)) if self.all => Draft::from(fields),
             Some(RowContent::Value(Value::Object(fields))) if self.all => Draft::from(&**fields),
             Some(RowContent::Value(Value::Geometry(geometry))) if self.all && self.others != Others::Empty => {
@@ -80,6 +86,17 @@ impl Named {
             }
             _ => Draft::default(),
         };
+        self.filled(draft, scope, reader, library)
+    }
+
+    /// What a row has by itself, with the fields put into it.
+    fn filled(
+        &self,
+        mut draft: Draft,
+        scope: &Scope,
+        reader: &mut dyn Reader,
+        library: &dyn Library,
+    ) -> Result<Value, Failure> {
         if self.moves {
             self.place(&mut draft, scope, reader, library)?;
         } else {

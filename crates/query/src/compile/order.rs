@@ -50,19 +50,19 @@ pub(super) fn stored(
                 }
                 match simple_field(&selector.expr) {
                     // Of a value that is no object it is looked up as if it was not selected.
-                    Some(name) if rows == Rows::Values => builder.column(Path::field(name).within_row().into())?,
+                    Some(name) if rows != Rows::Objects => builder.column(Path::field(name).within_row().into())?,
                     _ => {
                         let lowered = context.lower(&selector.expr, standing)?;
                         builder.order_column(&lowered, anchor)?
                     }
                 }
             }
-            None if rows == Rows::Links => {
-                let what = "ordering rows that are no objects by a field";
-                return Err(Refusal::new(what, "is not supported: give the value an alias, and order by it", anchor));
-            }
             None => match stored_path(&key.value, rows) {
                 Some(path) => builder.column(Expr::Path(path))?,
+                None if rows == Rows::Links => {
+                    let what = "ordering rows that may be links by more than names and indexes";
+                    return Err(Refusal::new(what, "is not supported: give the value an alias", anchor));
+                }
                 None => {
                     let lowered = context.lower(&SurrealExpr::Idiom(key.value.clone()), standing)?;
                     builder.order_column(&lowered, anchor)?

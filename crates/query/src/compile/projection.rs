@@ -78,6 +78,13 @@ impl Projection {
         self.fields.iter().any(|field| field.target.len() > 1)
     }
 
+    /// Whether SurrealDB picks fields of rows, and computes nothing: a row that is a link to no record falls out then.
+    pub(super) fn picks_fields(&self, is_fast: bool) -> bool {
+        let is_star = self.all && self.fields.is_empty();
+        let is_plain = is_fast && !self.is_slow() && self.fields.iter().all(|field| field.source.is_some());
+        !self.is_value && (is_star || is_plain)
+    }
+
     /// The fields in their places. `is_fast` tells whether nothing but the fields keeps SurrealDB from its fast way;
     /// `computed` is what was computed for the order, which it takes as it is.
     pub(super) fn place(
@@ -92,14 +99,15 @@ impl Projection {
             return Ok(Fields::Value(builder.shown(&field.lowered, None)?));
         }
         let is_star = self.all && self.fields.is_empty();
-        if is_star && rows == Rows::Objects {
+        if is_star && (rows == Rows::Objects || !is_fast) {
             return Ok(Fields::All);
         }
         let is_placed_fast = is_fast && !self.is_slow();
         let is_computed = !computed.is_empty() || self.fields.iter().any(|field| field.source.is_none());
         let others = match (rows, is_computed) {
-            (Rows::Values, false) if is_placed_fast || is_star => Others::Kept,
-            (Rows::Values, true) if is_placed_fast => Others::Computed,
+            (Rows::Objects, _) => Others::Empty,
+            (_, false) if is_placed_fast => Others::Kept,
+            (_, true) if is_placed_fast => Others::Computed,
             _ => Others::Empty,
         };
         let moves = self.all && is_placed_fast;

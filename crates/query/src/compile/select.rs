@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use circuit::{Fields, Only, Output, Plan, Shape, Source, Window};
+use circuit::{Expr, Fields, Only, Output, Plan, Shape, Source, Window};
 use surrealdb_expr::expr::order::Ordering;
 use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::statements::SelectStatement;
@@ -14,6 +14,7 @@ use super::projection::Projection;
 use super::scope::{Context, Standing};
 use super::source::{From, Rows, Sources};
 use super::{answer, count, group, key, order, window};
+use crate::functions;
 use crate::refusal::{Anchor, Clause, Refusal};
 
 /// The plan of a SELECT.
@@ -40,7 +41,7 @@ impl Select<'_, '_, '_> {
 
     /// The plan over its sources.
     fn over(&self, sources: &Sources) -> Result<Plan, Refusal> {
-        let rows = sources.rows();
+        let mut rows = sources.rows();
         let mut builder = self.filtered(sources)?;
         let window = window::window(self.select, self.context, self.standing)?;
         if self.select.split.is_some() {
@@ -59,9 +60,6 @@ impl Select<'_, '_, '_> {
         };
         if self.select.group.is_some() {
             return self.grouped(builder, sources.is_list, window, output);
-        }
-        if rows == Rows::Links {
-            self.refuse_fields_of_links()?;
         }
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
         let is_fast = self.is_fast(sources);
@@ -85,10 +83,18 @@ impl Select<'_, '_, '_> {
             is_projected_fast,
             !self.select.omit.is_empty(),
         )?;
-        if rows == Rows::Values {
+        if rows != Rows::Objects {
             order::refuse_changed_values(&computed, self.select.order.as_ref(), &projection, is_projected_fast)?;
         }
         builder.set_window(window);
+        if rows == Rows::Links && computed.is_empty() {
+            if projection.picks_fields(is_fast) {
+                builder = self.records_of_links(builder)?;
+                rows = Rows::Values;
+            } else if projection.all && !is_projected_fast {
+                builder = self.links_to_records(builder)?;
+            }
+        }
         output.fields = projection.place(&mut builder, is_fast, &computed, rows)?;
         Ok(builder.finish(output))
     }
@@ -245,12 +251,21 @@ impl Select<'_, '_, '_> {
         !is_plain_read && answer::is_simple_omit(select)
     }
 
-    /// Links among the rows are replaced by records when they are projected, and fall out if there are none.
-    fn refuse_fields_of_links(&self) -> Result<(), Refusal> {
-        if matches!(self.select.fields, SurrealFields::Value(_)) && self.select.omit.is_empty() {
-            return Ok(());
-        }
-        let reason = "is not supported: select fields in the inner query, or use SELECT VALUE in the outer one too";
-        Err(Refusal::new("selecting fields of the rows of SELECT VALUE", reason, Anchor::Clause(Clause::From)))
+    /// The rows with records in place of links. Those that link to none fall out behind the window.
+    fn records_of_links(&self, builder: Builder) -> Result<Builder, Refusal> {
+        let input = builder.finish(Output::new(Fields::Value(functions::row_of_link())));
+        let mut records = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
+        let is_link = records.column(functions::row_is_link()).map(Expr::Column)?;
+        records.require(Expr::Not(Box::new(is_link)));
+        Ok(records)
+    }
+
+    /// The rows without links to no record, which fall out behind the window.
+    fn links_to_records(&self, builder: Builder) -> Result<Builder, Refusal> {
+        let input = builder.finish(Output::default());
+        let mut links = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
+        let is_there = links.column(functions::row_is_there()).map(Expr::Column)?;
+        links.require(is_there);
+        Ok(links)
     }
 }

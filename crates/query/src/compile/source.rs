@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use circuit::{
-    Constant, Expr, Fields, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Source, Value,
+    Constant, Expr, Fields, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Slot, Source, Value,
 };
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordIdKeyRangeLit, RecordIdLit};
@@ -12,6 +12,7 @@ use super::builder::Builder;
 use super::key::{has_numbers, refuse_signed_zero};
 use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
+use crate::functions;
 use crate::refusal::{Anchor, Refusal};
 
 /// The most sources of one SELECT; each is a plan of its own.
@@ -26,6 +27,8 @@ pub(super) enum From {
     Records(String, Vec<Value>),
     Range(String, Bound<RecordId>, Bound<RecordId>),
     Subquery(Box<Plan>),
+    /// The answer of a subquery, which is the only row of a plan; and what it is.
+    Answer(Box<Plan>, Rows),
     /// The items of a list, which is the only row of a plan; and whether these are sure to be links.
     Items(Box<Plan>, bool),
 }
@@ -73,6 +76,7 @@ impl Sources {
     pub(super) fn rows(&self) -> Rows {
         let rows = self.list.iter().map(|source| match source {
             From::Subquery(plan) => rows_of(plan),
+            From::Answer(_, rows) => *rows,
             From::Items(_, false) => Rows::Values,
             _ => Rows::Objects,
         });
@@ -90,7 +94,9 @@ impl From {
                 let shape = Shape::Items { are_records: *are_records };
                 Builder::new(standing, Source::Derived(shape), vec![Plan::clone(list)])
             }
-            From::Subquery(plan) => Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)]),
+            From::Subquery(plan) | From::Answer(plan, _) => {
+                Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)])
+            }
             From::Record(id) => {
                 let mut builder = table(&id.table);
                 builder.require_record(id)?;
@@ -128,7 +134,7 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
             // Its `$parent` is that of the SELECT that reads it.
             let plan = select::compile(select, context, standing)?;
             if plan.output.only != Only::No {
-                return refused("ONLY in a subquery behind FROM", "is not supported: leave it out");
+                return one(answer_of(plan, standing)?);
             }
             return one(From::Subquery(Box::new(plan)));
         }
@@ -160,6 +166,15 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
             Ok(Found { sources: vec![items_of(&lowered, context, standing, anchor)?], is_list })
         }
     }
+}
+
+/// The answer of a subquery with `ONLY`: one row, which is `NONE` if the subquery has none.
+fn answer_of(plan: Plan, standing: Standing) -> Result<From, Refusal> {
+    let rows = rows_of(&plan).max(Rows::Values);
+    let mut builder = Builder::new(standing, Source::Derived(Shape::Once), Vec::new());
+    let lookup = builder.slot_lookup(plan)?;
+    let answer = builder.slot(Slot::Computed(Expr::Subquery(lookup)))?;
+    Ok(From::Answer(Box::new(builder.finish(Output::new(Fields::Value(answer)))), rows))
 }
 
 /// Refuses ids by which SurrealDB does not answer what is stored. Of two records with equal ids that a query looks up, it
@@ -263,6 +278,7 @@ fn range_of(
 fn rows_of(plan: &Plan) -> Rows {
     match (&plan.output.fields, &plan.template.source) {
         (Fields::Value(expr), _) if is_object(expr) => Rows::Objects,
+        (Fields::Value(expr), _) if *expr == functions::row_of_link() => Rows::Values,
         (Fields::Value(_), _) => Rows::Links,
         (Fields::Named(named), _) if named.others == Others::Kept => Rows::Values,
         (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => Rows::Objects,

@@ -35,6 +35,10 @@ const SOURCES: &[&str] = &[
     "range",
     "range",
     "nested",
+    "links of rows",
+    "links of rows",
+    "values of rows",
+    "answer",
     "parameter",
     "graph",
     "graph",
@@ -255,6 +259,15 @@ impl Grower<'_> {
                 }
                 Select::of(vec![Source::Select(Box::new(inner))])
             }
+            "links of rows" | "values of rows" | "answer" => {
+                let (inner, rows) = self.inner_values(source);
+                table = rows;
+                let mut from = vec![Source::Select(Box::new(inner))];
+                if self.random.below(8) == 0 {
+                    from.push(Source::Table(rows.name));
+                }
+                Select::of(from)
+            }
             "parameter" => {
                 let value = self.random.pick(&[
                     "thread:1",
@@ -319,6 +332,42 @@ impl Grower<'_> {
             _ => {}
         }
         (self.constant_text(start.to_owned()).then(parts), rows)
+    }
+
+    /// A query whose rows are links or other values, or whose answer is one row; and the table of what links lead to.
+    fn inner_values(&mut self, source: &str) -> (Select, &'static Table) {
+        let thread = table("thread");
+        let links: Vec<(&str, &str)> = thread
+            .fields
+            .iter()
+            .filter_map(|(name, kind)| if let Kind::Link(to) = kind { Some((*name, *to)) } else { None })
+            .collect();
+        let (link, to) = self.random.pick(&links);
+        let mut inner = Select::from_table("thread");
+        let mut rows = thread;
+        match source {
+            "links of rows" => {
+                inner.fields = Fields::Value(Expr::path(link));
+                rows = table(to);
+            }
+            "values of rows" => inner.fields = Fields::Value(Expr::path(self.random.pick(thread.fields).0)),
+            _ => {
+                inner = Select::of(vec![Source::Expr(self.constant_id(thread))]);
+                inner.only = true;
+                if self.random.below(2) == 0 {
+                    inner.fields = Fields::Value(Expr::path(link));
+                    rows = table(to);
+                }
+            }
+        }
+        if self.random.below(3) == 0 {
+            inner.filter = Some(self.simple(thread.fields));
+        }
+        if !inner.only && self.random.below(3) == 0 {
+            inner.order = vec![Key::ascending(Path::field("id"))];
+            inner.limit = Some(self.number_constant(5));
+        }
+        (inner, rows)
     }
 
     /// `(SELECT … ORDER BY …)`.
