@@ -112,6 +112,34 @@ const PATHS: &[&str] = &[
     "SELECT a FROM [{ a: 3 }, 7, { a: 1 }, [{ a: 2 }], u:1] ORDER BY a LIMIT 3",
 ];
 
+/// Rows that are links, and other values; answers as rows; parts of the rows that are read.
+const VALUES: &[&str] = &[
+    "SELECT * FROM (SELECT VALUE author FROM t)",
+    "SELECT name, n FROM (SELECT VALUE author FROM t WHERE n = 1)",
+    "SELECT name FROM (SELECT VALUE author FROM t ORDER BY n DESC LIMIT 3) LIMIT 2",
+    "SELECT *, n AS m FROM (SELECT VALUE title FROM t) WHERE n = 1",
+    "SELECT *, n ?? 0 AS m FROM (SELECT VALUE author FROM t) ORDER BY m DESC LIMIT 3",
+    "SELECT name AS a.b, * FROM (SELECT VALUE author FROM t), u:1",
+    "SELECT id, $this AS link, (SELECT VALUE id FROM t WHERE author = $parent.id) AS ts FROM (SELECT VALUE author FROM t)",
+    "SELECT name FROM (SELECT VALUE friends FROM u)",
+    "SELECT n, count() FROM (SELECT name, n FROM (SELECT VALUE author FROM t)) GROUP BY n",
+    "SELECT * FROM (SELECT * FROM ONLY t:1)",
+    "SELECT name FROM (SELECT VALUE author FROM ONLY t:1), u:2",
+    "SELECT id, (SELECT name FROM (SELECT VALUE author FROM ONLY $parent.thread)) AS author FROM c",
+    "SELECT VALUE tags FROM t SPLIT tags LIMIT 2 START 1",
+    "SELECT id, tags FROM t WHERE n > 1 SPLIT tags ORDER BY id DESC LIMIT 3 START 1",
+    "SELECT id, ->(SELECT weight, out.title AS title FROM likes ORDER BY title DESC LIMIT 2) AS likes FROM u",
+    "SELECT id FROM u WHERE ->(SELECT weight, out FROM likes) CONTAINS { weight: $one, out: t:1 }",
+    "SELECT n, count(author IN (SELECT VALUE by FROM c)) AS authors FROM t GROUP BY n",
+    "SELECT (SELECT VALUE at FROM ONLY c:1) AS at, math::sum(n ?? 0) AS sum FROM t GROUP BY at",
+    "SELECT n, (SELECT VALUE name FROM u) AS names FROM t GROUP BY n ORDER BY n LIMIT 2",
+];
+
+#[test]
+fn rows_may_be_any_values() {
+    assert_kept_up_to_date(VALUES);
+}
+
 #[test]
 fn paths_lead_to_rows() {
     assert_kept_up_to_date(PATHS);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use circuit::{
     Aggregate, AggregateFunction, Change, Circuit, Constant, Direction, EdgeTable, Expr, Field, Fields, GraphStep,
-    Grouping, Named, Operator, OrderKey, Output, Part, Plan, Shape, Slot, Template, Value, Work,
+    Grouping, Named, Only, Operator, OrderKey, Others, Output, Part, Plan, Shape, Slot, Template, Value, Work,
 };
 
 use super::scenario::*;
@@ -241,6 +241,56 @@ fn a_record_costs_the_same_in_a_list_of_any_length() {
         let most = Work { records_read: 4 * length as u64, values_folded: length as u64 + 1, ..EACH };
         assert!(work.is_within(most), "{work:?}");
     }
+}
+
+/// `SELECT *, 1 AS one FROM (SELECT VALUE author FROM thread WHERE author = <user>)`.
+fn records_of_links(user: i64) -> Plan {
+    let fields = vec![Field::new("one", Expr::Constant(Constant(1.into())))];
+    let shown = Named { all: true, others: Others::Computed, ..Named::new(fields) };
+    let links = Plan { output: expr("author").into(), ..of_author(user) };
+    Plan { output: Arc::new(Output::new(Fields::Named(shown))), ..rows_of(vec![links], None) }
+}
+
+/// `SELECT * FROM (SELECT * FROM ONLY <thread>)`.
+fn answer_of_only(thread: i64) -> Plan {
+    let one = table("thread", "id", Slot::Constant(Constant(record("thread", thread).into())));
+    let one = Plan { output: Arc::new(Output { only: Only::OneOrNone, ..Output::default() }), ..one };
+    let once = derived(Shape::Once, Vec::new(), None);
+    let slots = vec![Slot::Computed(Expr::Subquery(0))];
+    rows_of(vec![Plan { slots, lookups: vec![one], output: slot(0).into(), ..once }], None)
+}
+
+/// `SELECT author, array::group((SELECT * FROM <comment>)) FROM thread WHERE author = <user> GROUP BY author`.
+fn grouped_answers(number: i64) -> Plan {
+    let comment = table("comment", "id", Slot::Constant(Constant(record("comment", number).into())));
+    let plan =
+        grouped(under(of_author(number), vec![child("comment", comment)]), &["author"], AggregateFunction::Group, "id");
+    let inputs = plan
+        .inputs
+        .into_iter()
+        .map(|input| Plan { output: Expr::Array([expr("author"), Expr::Subquery(0)].into()).into(), ..input });
+    Plan { inputs: inputs.collect(), ..plan }
+}
+
+#[test]
+fn rows_of_any_value_cost_what_is_in_them() {
+    carry_out(&[
+        Scenario::watched(
+            "records that rows which are links stand for",
+            records_of_links,
+            || vec![member(3, 2, 99, 3, 4)],
+            0,
+            Work { outputs_computed: 1, records_read: 1, ..Work::default() },
+        )
+        .concerning(10),
+        Scenario::change("the answer of a subquery as a row", answer_of_only, || vec![thread(3, 2, 3, 9)], 1, {
+            Work { plans_started: 3, rows_read: 4, ..EACH }
+        }),
+        Scenario::change("the answer of a subquery, grouped", grouped_answers, || vec![comment(3, 2, 3, 1, 9)], 1, {
+            Work { values_folded: 1, rows_read: 1, ..EACH }
+        })
+        .concerning(10),
+    ]);
 }
 
 /// All threads for the view of number 3; for the others a user's.
