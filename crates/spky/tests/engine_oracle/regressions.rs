@@ -125,6 +125,32 @@ const CASES: &[Case] = &[
         params: "{}",
         others: &[],
     },
+    // A geometry is an object where fields are picked from it, and stays what it is where all of it is taken.
+    Case {
+        batches: &[&[]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * OMIT meta.views FROM { a: [{ priority: 1 }, 4, (1, 2), [thread:1]] }.a",
+        params: "{}",
+        others: &[],
+    },
+    // A link to no record is no row beside `*`, and one without fields elsewhere, until there is such a record.
+    Case {
+        batches: &[
+            &["UPSERT thread:0 CONTENT { parent: thread:7 }"],
+            &["UPSERT thread:7 CONTENT { title: 'seven' }"],
+            &["DELETE thread:7"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT *, <-likes<-user FROM (SELECT VALUE parent FROM thread)",
+        params: "{}",
+        others: &[
+            ("SELECT title AS a.b FROM (SELECT VALUE parent FROM thread)", "{}"),
+            ("SELECT title FROM (SELECT VALUE parent FROM thread ORDER BY id) LIMIT 1", "{}"),
+            ("SELECT title FROM (SELECT VALUE parent FROM ONLY thread:0)", "{}"),
+        ],
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
