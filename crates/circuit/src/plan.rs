@@ -49,6 +49,13 @@ pub enum Source {
 /// How the rows of a derived source follow from the answers of its inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
+    /// One row, which is `NONE`. No input.
+    Once,
+    /// One row for each item of a list; one of a value that is no list. What is `NONE` or `NULL` is no row. A link stands
+    /// for the record that it points to, and is no row if there is none. One input of one row, which is the list.
+    ///
+    /// If all items are links, they are records: rows have the ids of these. Otherwise each has an id of its own.
+    Items { are_records: bool },
     /// The rows themselves, of one input after the other.
     Rows,
     /// One row for each item of the lists at these paths, as `SPLIT` makes them. One input.
@@ -94,6 +101,8 @@ pub struct OrderKey {
     pub collate: bool,
     /// `NUMERIC`: digits in texts compare as numbers.
     pub numeric: bool,
+    /// Record ids compare as SurrealDB reads the records, and not as values: all `t:[1, ..]` before any `t:[1.0, ..]`.
+    pub as_read: bool,
 }
 
 /// `START` and `LIMIT`: the rows from rank `start` on, at most `limit` of them.
@@ -152,14 +161,16 @@ impl Plan {
         match &self.template.source {
             Source::Table(_) => false,
             Source::Derived(Shape::Rows) => self.inputs.iter().any(Plan::has_own_rows),
-            Source::Derived(Shape::Split(_) | Shape::Group(_)) => true,
+            Source::Derived(Shape::Items { are_records }) => !are_records,
+            Source::Derived(Shape::Once | Shape::Split(_) | Shape::Group(_)) => true,
         }
     }
 
     /// Whether the same record may be several rows of this plan, as under `FROM thread:1, thread:1`.
     pub fn may_repeat_rows(&self) -> bool {
         match &self.template.source {
-            Source::Table(_) | Source::Derived(Shape::Group(_)) => false,
+            Source::Table(_) | Source::Derived(Shape::Once | Shape::Group(_)) => false,
+            Source::Derived(Shape::Items { are_records }) => *are_records,
             Source::Derived(Shape::Rows) => self.inputs.len() > 1 || self.inputs.iter().any(Plan::may_repeat_rows),
             Source::Derived(Shape::Split(_)) => self.inputs.iter().any(Plan::may_repeat_rows),
         }
@@ -181,6 +192,13 @@ impl Plan {
     }
 }
 
+impl Source {
+    /// Whether a row may be a link, or a list of them, so that any path from it leads to another record.
+    pub(crate) fn may_have_links_as_rows(&self) -> bool {
+        matches!(self, Source::Derived(Shape::Rows | Shape::Items { are_records: false }))
+    }
+}
+
 impl Template {
     /// A template over a table, without subqueries.
     pub fn of_table(
@@ -197,7 +215,7 @@ impl Template {
 impl OrderKey {
     /// A column in SurrealDB's total order.
     pub fn new(column: u16, descending: bool) -> Self {
-        OrderKey { column, descending, collate: false, numeric: false }
+        OrderKey { column, descending, collate: false, numeric: false, as_read: false }
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Work {
     pub plans_started: u64,
     /// Rows of nested queries, split rows and groups that were written or removed.
     pub rows_derived: u64,
-    /// Values of a group that were gone through to answer an aggregate which can't be kept as a number.
+    /// Values that were gone through: those of a group, to answer an aggregate which can't be kept as a number, and the
+    /// items of a list behind `FROM` that was computed again.
     pub values_folded: u64,
     /// Places in tables, taken or free, that a save has gone past, and records that it wrote again.
     pub rows_saved: u64,

@@ -18,7 +18,7 @@ mod nodes;
 use std::ops::Range;
 
 use surrealdb_ast::{
-    Ast, AstSpan, BinaryOperator, Expr, Group, IdiomExpr, IdiomOperator, NodeId, NodeListId, OrderBy, PathSegment,
+    Ast, AstSpan, BinaryOperator, Expr, IdiomExpr, IdiomOperator, NodeId, NodeListId, OrderBy, PathSegment,
     PostfixOperator, PrefixOperator, Query, RecordIdKey, Select, TopLevelExpr,
 };
 use surrealdb_parser::{Config, Parse, Parser};
@@ -99,10 +99,6 @@ impl Locator<'_> {
             Anchor::Field(number) => self.field(select, *number),
             Anchor::Source(number) => nth(Some(select.from), *number),
             Anchor::SplitKey(number) => nth(select.split, *number),
-            Anchor::GroupKey(number) => match &select.group {
-                Some(Group::Fields(keys)) => nth(Some(*keys), *number),
-                _ => None,
-            },
             Anchor::OmitItem(number) => nth(select.omit, *number),
             Anchor::FetchItem(number) => nth(select.fetch, *number),
             Anchor::OrderKey(number) => match &select.order {

@@ -34,7 +34,6 @@ pub(crate) enum Anchor {
     /// The `SPLIT` path of this number.
     SplitKey(usize),
     /// The `GROUP BY` key of this number.
-    GroupKey(usize),
     /// The `ORDER BY` key of this number.
     OrderKey(usize),
     /// The `OMIT` path of this number.

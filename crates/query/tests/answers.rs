@@ -81,11 +81,52 @@ fn sources() {
         ("(SELECT * FROM t ORDER BY n LIMIT 2)", "[t:2, t:3]"),
         ("(SELECT id FROM t WHERE n > 1), u:2", "[t:1, t:3, u:2]"),
         ("[]", "[]"),
+        ("t:1.author", "[u:1]"),
+        ("$me.org, u:1", "[o:1, u:1]"),
+        ("[t:9, t:1].author", "[u:1]"),
+        ("[c:2.thread, c:3.thread.author, c:9.thread]", "[t:1, u:1]"),
         ("t, t:2, t", "[t:1, t:2, t:3, t:2, t:1, t:2, t:3]"),
         ("[t:2, t:1, t:2]", "[t:2, t:1, t:2]"),
         ("t:2.., (SELECT * FROM t WHERE n > 1), t:2", "[t:2, t:3, t:1, t:3, t:2]"),
     ] {
         assert_answer(&forum, &format!("SELECT VALUE id FROM {source}"), expected);
+    }
+}
+
+/// Records with equal ids are looked up by what is stored, and read in that order.
+#[test]
+fn ids_with_numbers_inside() {
+    let rows = records(&[
+        "{ id: k:[1, 'b'], n: 1 }",
+        "{ id: k:[1f, 'a'], n: 2 }",
+        "{ id: k:[1dec, '0'], n: 3 }",
+        "{ id: k:[0.3f], n: 4 }",
+        "{ id: k:[0.3dec], n: 5 }",
+        "{ id: k:[0.1dec], n: 6 }",
+        "{ id: k:[0.1f], n: 7 }",
+        "{ id: k:[2], n: 8 }",
+        "{ id: k:[1], n: 9 }",
+        "{ id: k:{ a: 1f, b: 1 }, n: 10 }",
+        "{ id: k:{ a: 1, b: 2 }, n: 11 }",
+    ]);
+    for (source, expected) in [
+        ("k", "[6, 7, 4, 5, 9, 1, 2, 3, 8, 11, 10]"),
+        ("k:[1, 'b']", "[1]"),
+        ("k:[1f, 'b']", "[]"),
+        ("k:[1.00dec, '0']", "[3]"),
+        ("[k:[1f, 'a'], k:[2], k:[1, 'b']]", "[2, 8, 1]"),
+        ("k:[1]..[2]", "[9, 1, 2, 3]"),
+        ("k:[1f]..[2]", "[2, 3]"),
+        ("k:[1, 'b']..=[1f]", "[1]"),
+        ("k:[1, 'b']>..", "[2, 3, 8, 11, 10]"),
+        ("k:[0.1dec]..[0.3f]", "[6, 7]"),
+        ("k:..=[0.3f]", "[6, 7, 4]"),
+        ("k:{ a: 1, b: 3 }..", "[10]"),
+        ("k WHERE id = k:[1f, 'a']", "[2]"),
+        ("k WHERE n > 0 AND k:[1, 'b'] == id", "[1]"),
+        ("(SELECT * FROM k) WHERE id >= k:[1f] AND id < k:[2]", "[9, 1, 2, 3]"),
+    ] {
+        assert_answer(&rows, &format!("SELECT VALUE n FROM {source}"), expected);
     }
 }
 
@@ -166,6 +207,139 @@ fn subqueries_in_projections() {
     );
 }
 
+/// Threads with and without authors, and who knows whom.
+fn circle() -> Records {
+    records(&[
+        "{ id: u:1, name: 'a', n: 1 }",
+        "{ id: u:2, name: 'b', n: 2 }",
+        "{ id: u:3, name: 'c', n: 3 }",
+        "{ id: t:1, tags: ['x', 'y', 'z'], n: 3, author: u:1 }",
+        "{ id: t:2, tags: ['p', 'q'], n: 2, author: u:2 }",
+        "{ id: t:3, tags: [], n: 1, author: u:1 }",
+        "{ id: t:4, tags: 's', n: 5, author: u:9 }",
+        "{ id: t:5, n: 0 }",
+        "{ id: knows:1, in: u:1, out: u:2, since: 1, w: { a: 1 } }",
+        "{ id: knows:2, in: u:1, out: u:3, since: 2, friend: u:2 }",
+        "{ id: knows:3, in: u:2, out: u:3, since: 3 }",
+    ])
+}
+
+/// Measured: where fields are picked, and beside `*` in the slow way, a link to no record is no row, behind the window;
+/// where values are computed, it is a row without fields. Neither the order nor `$this` follows links.
+#[test]
+fn rows_that_are_links_show_their_records() {
+    let circle = circle();
+    let (ada, bob) = ("{ id: u:1, n: 1, name: 'a' }", "{ id: u:2, n: 2, name: 'b' }");
+    let whole = format!("[{ada}, {bob}, {ada}, NONE]");
+    for fields in ["*", "* OMIT name.x", "*, id, n"] {
+        assert_answer(&circle, &format!("SELECT {fields} FROM (SELECT VALUE author FROM t)"), &whole);
+    }
+    for (rest, expected) in [
+        ("name FROM LINKS", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("name AS x FROM LINKS ORDER BY x DESC", "[{ x: 'a' }, { x: 'b' }, { x: 'a' }, NONE]"),
+        ("name FROM LINKS ORDER BY n DESC", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("name FROM LINKS LIMIT 4", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }]"),
+        ("name FROM LINKS WHERE n >= 1 LIMIT 2 START 1", "[{ name: 'b' }, { name: 'a' }]"),
+        ("name, n OMIT n FROM LINKS", "[{ name: 'a' }, { name: 'b' }, { name: 'a' }, NONE]"),
+        ("n, name AS n FROM LINKS LIMIT 1", "[{ n: 'a' }]"),
+        ("n + 0 AS m, name FROM LINKS LIMIT 2", "[{ m: 1, name: 'a' }, { m: 2, name: 'b' }]"),
+        ("$this AS x, name FROM LINKS LIMIT 2 START 3", "[{ x: u:9, name: NONE }, { x: NONE, name: NONE }]"),
+        ("*, $this AS x FROM LINKS START 3", "[{ x: u:9 }, { x: NONE }]"),
+        ("*, $this AS x, name FROM LINKS START 3", "[{ x: u:9, name: NONE }, { x: NONE, name: NONE }]"),
+        ("*, 1 AS n FROM LINKS WHERE name = 'b'", "[{ id: u:2, n: 1, name: 'b' }]"),
+        ("*, name AS y, 1 AS z FROM LINKS WHERE name = 'b'", "[{ id: u:2, n: 2, y: 'b', z: 1 }]"),
+        ("name AS b.c FROM LINKS START 2", "[{ b: { c: 'a' } }, { b: { c: NONE } }, { b: { c: NONE } }]"),
+        ("*, name AS b.c FROM LINKS START 3", "[{ b: { c: NONE } }]"),
+        ("*, n OMIT name.x FROM LINKS START 3", "[{ n: NONE }]"),
+        ("n ?? 0 AS x, name FROM LINKS ORDER BY x DESC LIMIT 2", "[{ x: 2, name: 'b' }, { x: 1, name: 'a' }]"),
+        ("->knows->u AS f, name FROM LINKS START 1 LIMIT 1", "[{ f: [u:3], name: 'b' }]"),
+        ("(SELECT VALUE id FROM t WHERE author = $parent.id) AS ts FROM LINKS LIMIT 1", "[{ ts: [t:1, t:3] }]"),
+        ("VALUE name FROM LINKS ORDER BY name DESC", "['a', 'b', 'a', NONE, NONE]"),
+        ("VALUE name OMIT name FROM LINKS", "['a', 'b', 'a', NONE, NONE]"),
+        ("VALUE name FROM (SELECT * FROM LINKS)", "['a', 'b', 'a', NONE]"),
+        ("name FROM LINKS, u:3 START 3", "[NONE, { name: 'c' }]"),
+    ] {
+        let text = format!("SELECT {}", rest.replace("LINKS", "(SELECT VALUE author FROM t)"));
+        assert_answer(&circle, &text, expected);
+    }
+    for (rest, expected) in [
+        ("n FROM (SELECT VALUE n FROM t)", "[3, 2, 1, 5, 0]"),
+        ("*, $this + 1 AS m FROM (SELECT VALUE n FROM t) LIMIT 2", "[{ m: 4 }, { m: 3 }]"),
+        ("tags FROM (SELECT VALUE tags FROM t) LIMIT 2", "[['x', 'y', 'z'], ['p', 'q']]"),
+        ("name FROM (SELECT VALUE [author, 1] FROM t) LIMIT 1", "[[u:1, 1]]"),
+        ("name FROM ONLY (SELECT VALUE author FROM t WHERE n = 2)", "{ name: 'b' }"),
+        ("name FROM ONLY (SELECT VALUE author FROM t WHERE n = 5)", "NONE"),
+    ] {
+        assert_answer(&circle, &format!("SELECT {rest}"), expected);
+    }
+    assert!(try_answer(&circle, "SELECT name FROM ONLY (SELECT VALUE author FROM t WHERE n < 3)", "{}").is_err());
+}
+
+/// Measured: one row, whatever the answer of the subquery is.
+#[test]
+fn the_answer_of_only_is_one_row() {
+    let circle = circle();
+    for (source, expected) in [
+        ("SELECT n FROM ONLY t:1", "[{ n: 3 }]"),
+        ("SELECT VALUE n FROM ONLY t:1", "[3]"),
+        ("SELECT VALUE author FROM ONLY t:1", "[{ id: u:1, n: 1, name: 'a' }]"),
+        ("SELECT VALUE author FROM ONLY t:4", "[]"),
+        ("SELECT VALUE tags FROM ONLY t:1", "[['x', 'y', 'z']]"),
+        ("SELECT VALUE [author, u:2] FROM ONLY t:1", "[[u:1, u:2]]"),
+        ("SELECT * FROM ONLY t:77", "[NONE]"),
+        ("SELECT VALUE n FROM ONLY t:77", "[NONE]"),
+        ("SELECT VALUE { a: 1 } FROM ONLY t:1", "[{ a: 1 }]"),
+        ("SELECT * FROM ONLY u LIMIT 1", "[{ id: u:1, n: 1, name: 'a' }]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT * FROM ({source})"), expected);
+    }
+    for (text, expected) in [
+        ("SELECT name FROM (SELECT VALUE author FROM ONLY t:1)", "[{ name: 'a' }]"),
+        ("SELECT n + 1 AS m FROM (SELECT * FROM ONLY t:1)", "[{ m: 4 }]"),
+        ("SELECT * FROM ONLY (SELECT n FROM ONLY t:1)", "{ n: 3 }"),
+        ("SELECT * FROM ONLY (SELECT * FROM ONLY t:77)", "NONE"),
+        ("SELECT count() FROM (SELECT * FROM ONLY t:77) GROUP ALL", "[{ count: 1 }]"),
+        (
+            "SELECT *, 1 AS x FROM (SELECT VALUE author FROM ONLY t:1), u:2",
+            "[{ id: u:1, n: 1, name: 'a', x: 1 }, { id: u:2, n: 2, name: 'b', x: 1 }]",
+        ),
+    ] {
+        assert_answer(&circle, text, expected);
+    }
+    assert!(try_answer(&circle, "SELECT * FROM (SELECT * FROM ONLY t)", "{}").is_err());
+}
+
+/// Measured: an object takes the place of a record, and the next step goes on from its `id`.
+#[test]
+fn graph_steps_select_fields() {
+    let circle = circle();
+    for (step, expected) in [
+        ("->(SELECT since FROM knows)", "[{ since: 1 }, { since: 2 }]"),
+        ("->(SELECT since FROM knows WHERE since > 1)", "[{ since: 2 }]"),
+        ("->(SELECT since AS s, w.a FROM knows)", "[{ s: 1, w: { a: 1 } }, { s: 2, w: { a: NONE } }]"),
+        ("->(SELECT since + 1 FROM knows)", "[{ `since + 1`: 2 }, { `since + 1`: 3 }]"),
+        ("->(SELECT since AS a.b, w.a AS a.c FROM knows LIMIT 1)", "[{ a: { b: 1, c: 1 } }]"),
+        (
+            "->(SELECT out.name, $this.in AS x, $parent.n AS y FROM knows LIMIT 1)",
+            "[{ out: { name: 'b' }, x: u:1, y: 1 }]",
+        ),
+        ("->(SELECT out.name AS n FROM knows ORDER BY since DESC)", "[{ n: 'c' }, { n: 'b' }]"),
+        ("->(SELECT since AS s FROM knows ORDER BY s DESC)", "[{ s: 2 }, { s: 1 }]"),
+        ("->(SELECT 0 - since AS since FROM knows ORDER BY since)", "[{ since: -2 }, { since: -1 }]"),
+        ("->(SELECT VALUE since + 1 AS s FROM knows ORDER BY s DESC)", "[3, 2]"),
+        ("->(SELECT ->u AS x FROM knows)", "[{ x: [u:2] }, { x: [u:3] }]"),
+        ("->(SELECT missing FROM knows START 1)", "[{ missing: NONE }]"),
+        ("->(SELECT since FROM knows)->u", "[]"),
+        ("->(SELECT since, id FROM knows)->u", "[u:2, u:3]"),
+        ("->(SELECT out AS id FROM knows)->knows", "[knows:3]"),
+        ("->(SELECT since FROM knows).since", "[1, 2]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT VALUE {step} FROM u:1"), &format!("[{expected}]"));
+    }
+    assert_answer(&circle, "SELECT VALUE id FROM u WHERE ->(SELECT since FROM knows) CONTAINS { since: 1 }", "[u:1]");
+    assert_answer(&circle, "SELECT * FROM u:1->(SELECT since FROM knows)", "[{ since: 1 }, { since: 2 }]");
+}
+
 #[test]
 fn only() {
     let forum = forum();
@@ -189,6 +363,64 @@ fn split() {
         "SELECT tags, n FROM t SPLIT tags ORDER BY tags, n LIMIT 2",
         "[{ tags: 'x', n: 3 }, { tags: 'y', n: 2 }]",
     );
+}
+
+/// Measured: in the order of a table SurrealDB reads as many rows as LIMIT says, splits these, and skips then.
+#[test]
+fn a_start_skips_parts_of_the_rows_that_are_read() {
+    let rows = records(&[
+        "{ id: v:1, x: 1 }",
+        "{ id: v:2, x: 2 }",
+        "{ id: v:3, x: [3, 4, 5] }",
+        "{ id: v:4, x: 6 }",
+        "{ id: v:5, x: [7, 8] }",
+        "{ id: v:6, x: 9 }",
+    ]);
+    for (rest, expected) in [
+        ("v SPLIT x LIMIT 2 START 1", "[2]"),
+        ("v SPLIT x LIMIT 2 START 2", "[]"),
+        ("v SPLIT x LIMIT 3 START 4", "[5]"),
+        ("v SPLIT x START 7", "[8, 9]"),
+        ("v WHERE x != 2 SPLIT x LIMIT 2 START 1", "[3, 4]"),
+        ("v WHERE id IN [v:1, v:2, v:3, v:4] SPLIT x LIMIT 2 START 2", "[]"),
+        ("v SPLIT x ORDER BY id LIMIT 2 START 2", "[]"),
+        ("v SPLIT x ORDER BY id DESC LIMIT 2 START 2", "[8]"),
+        ("v SPLIT x ORDER BY id DESC LIMIT 3 START 1", "[7, 8, 6]"),
+        ("v SPLIT x ORDER BY x LIMIT 2 START 2", "[3, 4]"),
+        ("v SPLIT x ORDER BY id, x LIMIT 2 START 2", "[3, 4]"),
+        ("v SPLIT x ORDER BY id COLLATE LIMIT 2 START 2", "[3, 4]"),
+        ("type::table('v') SPLIT x LIMIT 2 START 2", "[]"),
+        ("v:1..9 SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("v:1..9 SPLIT x ORDER BY id DESC LIMIT 2 START 2", "[8, 6]"),
+        ("[v:1, v:2, v:3, v:4] SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("v, v SPLIT x LIMIT 2 START 2", "[3, 4]"),
+        ("(SELECT * FROM v) SPLIT x LIMIT 2 START 3", "[4, 5]"),
+    ] {
+        assert_answer(&rows, &format!("SELECT VALUE x FROM {rest}"), expected);
+    }
+}
+
+/// Measured: a subquery among the fields of a group is one that does not look at the rows.
+#[test]
+fn groups_of_what_subqueries_answer() {
+    let circle = circle();
+    for (fields, expected) in [
+        (
+            "author, count((SELECT VALUE id FROM u)) AS c FROM t WHERE n < 3 GROUP BY author",
+            "[{ author: NONE, c: 1 }, { author: u:1, c: 1 }, { author: u:2, c: 1 }]",
+        ),
+        (
+            "author, (SELECT VALUE id FROM u) AS c FROM t WHERE author = u:2 GROUP BY author",
+            "[{ author: u:2, c: [[u:1, u:2, u:3]] }]",
+        ),
+        ("(SELECT VALUE n FROM u)[0] AS k, count() AS c FROM t GROUP BY k", "[{ c: 5, k: 1 }]"),
+        ("math::sum(n * (SELECT VALUE n FROM ONLY u:2)) AS s FROM t GROUP ALL", "[{ s: 22 }]"),
+        ("math::sum((SELECT * FROM u)[2].n) AS s FROM t GROUP ALL", "[{ s: 15 }]"),
+        ("count(author IN (SELECT VALUE id FROM u WHERE n < 2)) AS c FROM t GROUP ALL", "[{ c: 2 }]"),
+        ("VALUE count((SELECT VALUE id FROM u WHERE n > 9)) FROM t GROUP ALL", "[0]"),
+    ] {
+        assert_answer(&circle, &format!("SELECT {fields}"), expected);
+    }
 }
 
 #[test]

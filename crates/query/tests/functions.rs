@@ -293,7 +293,7 @@ fn calls_that_can_never_work_are_refused_with_the_reason() {
         ("list.map(|$x| $parent.a)", "a closure is not supported yet"),
         ("a.{1..3}.b", "a recursive path is not supported yet"),
         ("<~user", "a reference step is not supported yet"),
-        ("->(SELECT a, b FROM likes)", "a query inside of a graph step is not supported yet"),
+        ("->(SELECT *, b FROM likes)", "a query inside of a graph step is not supported yet"),
     ];
     for (text, expected) in cases {
         match compile(&format!("SELECT * FROM t WHERE {text} = 1"), &object("{}")) {

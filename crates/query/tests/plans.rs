@@ -125,6 +125,24 @@ fn a_subquery_behind_from_is_an_input() {
 }
 
 #[test]
+fn a_path_behind_from_is_a_list_that_is_computed_once() {
+    let texts = ["SELECT * FROM $u->likes->post WHERE n = 1", "SELECT * FROM user:7->likes->post WHERE n = $u.n"];
+    let [one, other] = texts.map(|text| plan_with(text, "{ u: user:1 }"));
+    assert_eq!(one.template, other.template);
+    assert_eq!(one.template.source, Source::Derived(Shape::Items { are_records: true }));
+    assert!(!one.has_own_rows() && one.may_repeat_rows());
+    let ([list], [same]) = (one.inputs.as_slice(), other.inputs.as_slice()) else { panic!("{one:?} {other:?}") };
+    assert_eq!((&list.template, &list.output), (&same.template, &same.output));
+    assert_eq!((list.slots.as_slice(), same.slots.as_slice()), (&[constant("user:1")][..], &[constant("user:7")][..]));
+    // What is behind a field may be anything, so its rows have ids of their own.
+    for text in ["SELECT * FROM $u.friends", "SELECT * FROM user:1.org->likes", "SELECT * FROM [1, user:1]"] {
+        let plan = plan_with(text, "{ u: user:1 }");
+        assert_eq!(plan.template.source, Source::Derived(Shape::Items { are_records: false }), "{text}");
+        assert!(plan.has_own_rows() && !plan.may_repeat_rows());
+    }
+}
+
+#[test]
 fn what_depends_on_the_row_alone_is_a_column() {
     let plan = plan_with("SELECT * FROM t WHERE n * 2 + $n > 3 AND n * 2 = a.b AND !c", "{ n: 1 }");
     assert_eq!(plan.template.columns[1..], [path("a", "b"), field("c")]);
@@ -374,10 +392,8 @@ fn an_order_key_may_be_computed() {
     assert!(sum.any(&mut |expr| *expr == Expr::Constant(Constant(Value::Int(2)))));
     assert_eq!(plan.template.lookups.len(), 1);
     assert!(plan.slots.is_empty());
-    let expected = [
-        OrderKey { column: 0, descending: true, collate: true, numeric: false },
-        OrderKey { column: 1, descending: false, collate: false, numeric: true },
-    ];
+    let expected =
+        [OrderKey { collate: true, ..OrderKey::new(0, true) }, OrderKey { numeric: true, ..OrderKey::new(1, false) }];
     assert_eq!(plan.template.order, expected);
 }
 

@@ -47,7 +47,8 @@ fn clauses_are_refused_where_they_stand() {
             "LIMIT (SELECT VALUE n FROM ONLY u:1)",
         ),
         ("SELECT * FROM t SPLIT a[0]", "anything but names in SPLIT", "a[0]"),
-        ("SELECT * FROM t SPLIT a LIMIT 1 START 2", "START with SPLIT", "START 2"),
+        ("SELECT * FROM t WHERE id = t:[[-0f]]", "a record id with -0f inside of its key", "t"),
+        ("SELECT * FROM t:1.friends SPLIT a", "SPLIT of rows that are no objects", "SPLIT a"),
         ("SELECT * FROM t FETCH a, $given", "anything but names, indexes and .* in FETCH", "$given"),
         ("SELECT * OMIT a, $given FROM t", "anything but names, indexes and .* in OMIT", "$given"),
         ("SELECT * OMIT type::field('a') FROM t", "anything but names, indexes and .* in OMIT", "type::field('a')"),
@@ -59,22 +60,16 @@ fn clauses_are_refused_where_they_stand() {
 
 #[test]
 fn sources_are_refused_where_they_stand() {
-    let numbers = "a record id with a number inside of its key";
+    let equal = "a record id that equals another one";
     let cases = [
-        ("SELECT * FROM $given", "a value behind FROM", "$given"),
+        ("SELECT * FROM array::distinct(u:1->likes->t)", "a call behind FROM", "array::distinct(u:1->likes->t)"),
         ("SELECT * FROM u, 't'", "a string behind FROM", "'t'"),
-        ("SELECT * FROM [t:1, 2]", "a list behind FROM", "[t:1, 2]"),
-        ("SELECT * FROM t:[1, 'a']", numbers, "t:[1, 'a']"),
-        ("SELECT * FROM t:['a']..['a', 3]", numbers, "t:['a']..['a', 3]"),
+        ("SELECT * FROM t:[-0f]", "a record id with -0f inside of its key", "t:[-0f]"),
+        ("SELECT * FROM t:[1, 'a'], u, t:[1f, 'a']", equal, "t:[1, 'a'], u, t:[1f, 'a']"),
+        ("SELECT * FROM [t:[1], t:[2], t:[1dec]]", equal, "[t:[1], t:[2], t:[1dec]]"),
         ("SELECT * FROM |t:10|", "a mock", "|t:10|"),
-        ("SELECT * FROM t->likes->u", "a path behind FROM", "t->likes->u"),
-        ("SELECT * FROM u, $link.friends", "a path behind FROM", "$link.friends"),
-        ("SELECT * FROM (SELECT * FROM ONLY t:1)", "ONLY in a subquery behind FROM", "(SELECT * FROM ONLY t:1)"),
-        (
-            "SELECT a FROM (SELECT VALUE b FROM t)",
-            "selecting fields of the rows of SELECT VALUE",
-            "(SELECT VALUE b FROM t)",
-        ),
+        ("SELECT * FROM t->likes->u", "a path behind FROM that begins at no record", "t->likes->u"),
+        ("SELECT * FROM u, t.friends", "a path behind FROM that begins at no record", "t.friends"),
         ("SELECT * FROM u:rand()", "a generated record id", "u:rand()"),
     ];
     for (text, what, snippet) in cases {
@@ -94,9 +89,9 @@ fn sources_are_refused_where_they_stand() {
 fn groups_are_refused_where_they_stand() {
     let cases = [
         (
-            "SELECT a, (SELECT * FROM u) AS us FROM t GROUP BY a",
-            "a subquery among the fields of a group",
-            "(SELECT * FROM u) AS us",
+            "SELECT a, count() + (SELECT VALUE n FROM ONLY u:1) AS us FROM t GROUP BY a",
+            "a subquery beside aggregates in one field",
+            "count() + (SELECT VALUE n FROM ONLY u:1) AS us",
         ),
         ("SELECT a, b AS a.b FROM t GROUP BY a", "a name inside of another selected name", "b AS a.b"),
         (
@@ -114,6 +109,11 @@ fn groups_are_refused_where_they_stand() {
     let invalid = [
         ("SELECT a, * FROM t GROUP BY a", "`*` can't be selected of a group", "*"),
         ("SELECT a, $this AS b FROM t GROUP BY a", "$this is no row: a group has many", "$this AS b"),
+        (
+            "SELECT a, count((SELECT * FROM u WHERE n = $parent.n)) AS b FROM t GROUP BY a",
+            "$parent is no row: a group has many",
+            "count((SELECT * FROM u WHERE n = $parent.n)) AS b",
+        ),
         (
             "SELECT math::sum(1 + count()) FROM t GROUP ALL",
             "an aggregate can't be the argument of another one",
@@ -143,6 +143,26 @@ fn orders_are_refused_where_they_stand() {
         ("SELECT a.b AS id FROM t ORDER BY id", "ordering by something else under the name id", "id"),
         ("SELECT id, n FROM t GROUP BY id ORDER BY id DESC", "ordering groups by id DESC", "id DESC"),
         ("SELECT (SELECT n + $parent.m AS s FROM u ORDER BY s) AS us FROM t", "an order that depends on $parent", "s"),
+        (
+            "SELECT a + 1 AS s, b - 1 FROM (SELECT VALUE c FROM t) ORDER BY s",
+            "ordering rows that may be no objects by a computed value, beside others",
+            "s",
+        ),
+        (
+            "SELECT a FROM (SELECT VALUE c FROM t) ORDER BY a.*",
+            "ordering rows that may be links by more than names and indexes",
+            "a.*",
+        ),
+        (
+            "SELECT a + 1 AS s FROM t:1.friends ORDER BY s, b",
+            "ordering rows that may be no objects by a computed value, beside others",
+            "s",
+        ),
+        (
+            "SELECT a + 1 AS s, b - 1 FROM t:1.friends ORDER BY s",
+            "ordering rows that may be no objects by a computed value, beside others",
+            "s",
+        ),
     ];
     for (text, what, snippet) in cases {
         let error = refusal(text);

@@ -83,6 +83,104 @@ fn sources_may_overlap() {
     assert_kept_up_to_date(SOURCES);
 }
 
+/// Paths behind `FROM`: along edges, through links, to values of any kind.
+const PATHS: &[&str] = &[
+    "SELECT * FROM u:1->wrote->t",
+    "SELECT id, n FROM $me->wrote->t WHERE n > 1 ORDER BY n DESC LIMIT 2",
+    "SELECT VALUE id FROM u:1->likes->t<-wrote<-u",
+    "SELECT VALUE id FROM u:1->(likes WHERE weight = $one)->t, t:1",
+    "SELECT * FROM u:1->likes ORDER BY weight LIMIT 2 START 1",
+    "SELECT * FROM u:1.friends",
+    "SELECT name, n FROM u:1.friends ORDER BY n DESC",
+    "SELECT name, n ?? 1 AS m FROM $me.friends",
+    "SELECT *, org.name FROM u:1.friends WHERE org.n = 1",
+    "SELECT VALUE id FROM $me.friends[WHERE n = $one]",
+    "SELECT VALUE $this FROM u:2.friends.friends",
+    "SELECT * FROM [u:1.org, u:1, u:2.name]",
+    "SELECT * FROM t:1.title, t:2.other, t:1.tags",
+    "SELECT * FROM ONLY u:1.org",
+    "SELECT n, count() FROM u:1->wrote->t, u:1->likes->t GROUP BY n",
+    "SELECT id FROM u:1->likes->t, u:2->likes->t GROUP ALL",
+    "SELECT id, tags FROM u:1->likes->t SPLIT tags",
+    "SELECT *, (SELECT id, n FROM $parent->wrote->t WHERE n >= $one ORDER BY id DESC LIMIT 2) AS ts FROM u",
+    "SELECT id, (SELECT name FROM $parent.friends) AS friends FROM u ORDER BY n LIMIT 2",
+    "SELECT id, (SELECT *, (SELECT VALUE id FROM $this<-likes<-u) AS fans FROM $parent.author->wrote->t) AS ts FROM t",
+    "SELECT VALUE id FROM t WHERE u:1 IN (SELECT VALUE id FROM $parent<-likes<-u)",
+    "SELECT VALUE id FROM t WHERE author IN (SELECT VALUE id FROM u:1.friends)",
+    "SELECT VALUE id FROM (SELECT VALUE author FROM t WHERE n = 1)[0]->wrote->t",
+    "SELECT * FROM (SELECT * FROM u:1->wrote->t ORDER BY n DESC LIMIT 2) WHERE n > 1",
+    "SELECT a FROM [{ a: 3 }, 7, { a: 1 }, [{ a: 2 }], u:1] ORDER BY a LIMIT 3",
+];
+
+/// Rows that are links, and other values; answers as rows; parts of the rows that are read.
+const VALUES: &[&str] = &[
+    "SELECT * FROM (SELECT VALUE author FROM t)",
+    "SELECT name, n FROM (SELECT VALUE author FROM t WHERE n = 1)",
+    "SELECT name FROM (SELECT VALUE author FROM t ORDER BY n DESC LIMIT 3) LIMIT 2",
+    "SELECT *, n AS m FROM (SELECT VALUE title FROM t) WHERE n = 1",
+    "SELECT *, n ?? 0 AS m FROM (SELECT VALUE author FROM t) ORDER BY m DESC LIMIT 3",
+    "SELECT name AS a.b, * FROM (SELECT VALUE author FROM t), u:1",
+    "SELECT id, $this AS link, (SELECT VALUE id FROM t WHERE author = $parent.id) AS ts FROM (SELECT VALUE author FROM t)",
+    "SELECT name FROM (SELECT VALUE friends FROM u)",
+    "SELECT n, count() FROM (SELECT name, n FROM (SELECT VALUE author FROM t)) GROUP BY n",
+    "SELECT * FROM (SELECT * FROM ONLY t:1)",
+    "SELECT name FROM (SELECT VALUE author FROM ONLY t:1), u:2",
+    "SELECT id, (SELECT name FROM (SELECT VALUE author FROM ONLY $parent.thread)) AS author FROM c",
+    "SELECT VALUE tags FROM t SPLIT tags LIMIT 2 START 1",
+    "SELECT id, tags FROM t WHERE n > 1 SPLIT tags ORDER BY id DESC LIMIT 3 START 1",
+    "SELECT id, ->(SELECT weight, out.title AS title FROM likes ORDER BY title DESC LIMIT 2) AS likes FROM u",
+    "SELECT id FROM u WHERE ->(SELECT weight, out FROM likes) CONTAINS { weight: $one, out: t:1 }",
+    "SELECT n, count(author IN (SELECT VALUE by FROM c)) AS authors FROM t GROUP BY n",
+    "SELECT (SELECT VALUE at FROM ONLY c:1) AS at, math::sum(n ?? 0) AS sum FROM t GROUP BY at",
+    "SELECT n, (SELECT VALUE name FROM u) AS names FROM t GROUP BY n ORDER BY n LIMIT 2",
+];
+
+#[test]
+fn rows_may_be_any_values() {
+    assert_kept_up_to_date(VALUES);
+}
+
+#[test]
+fn paths_lead_to_rows() {
+    assert_kept_up_to_date(PATHS);
+}
+
+/// Catches a list that is taken in again from its beginning.
+#[test]
+fn a_change_in_a_long_list_costs_what_it_changes() {
+    const LENGTH: u64 = 2_000;
+    let mut circuit = Circuit::new(Arc::new(SurrealLibrary));
+    let mut version = 0;
+    let mut step = |circuit: &mut Circuit, texts: &[String]| -> (u64, usize) {
+        version += 1;
+        let change = |text: &String| {
+            let content = object(text);
+            let Some(Value::RecordId(id)) = content.get("id") else { panic!("{text} has no id") };
+            Change { id: RecordId::clone(id), version, content: Some(content) }
+        };
+        let before = circuit.work();
+        let step = circuit.step(texts.iter().map(change).collect());
+        let changes = step.deltas.iter().map(|delta| delta.changes.len()).sum();
+        (circuit.work().rows_examined - before.rows_examined, changes)
+    };
+    let threads = (0..LENGTH).map(|n| format!("{{ id: t:{n}, n: {n} }}"));
+    let edges = (0..LENGTH).map(|n| format!("{{ id: wrote:{}, in: u:1, out: t:{n} }}", 2 * n));
+    step(&mut circuit, &threads.chain(edges).collect::<Vec<_>>());
+    let friends = |count: u64| (0..count).map(|n| format!("t:{n}")).collect::<Vec<_>>().join(", ");
+    step(&mut circuit, &[format!("{{ id: u:1, friends: [{}] }}", friends(LENGTH))]);
+    for (text, changed) in [
+        ("SELECT * FROM u:1->wrote->t ORDER BY n LIMIT 1900", "{ id: wrote:1001, in: u:1, out: t:7 }".to_owned()),
+        ("SELECT * FROM u:1.friends LIMIT 1900", format!("{{ id: u:1, friends: [t:7, {}] }}", friends(LENGTH))),
+    ] {
+        let result = circuit.register(&compile(text, &object("{}")).expect("it compiles").plan);
+        // A record of the list, then one more item.
+        assert_eq!(step(&mut circuit, &["{ id: t:500, n: 500, x: 1 }".to_owned()]), (2, 1), "{text}");
+        let (examined, changes) = step(&mut circuit, &[changed]);
+        assert!(examined <= 4 && changes == 2, "{text}: {examined} rows examined, {changes} changes");
+        circuit.unregister(result);
+    }
+}
+
 struct Random(u64);
 
 impl Random {

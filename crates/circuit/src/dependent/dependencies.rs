@@ -28,6 +28,8 @@ pub(crate) enum Dependent {
     Output { consumer: u32, row: u32 },
     /// The slots of a registered plan.
     Root { root: u32 },
+    /// An item of a list that is a link.
+    Item { operator: u32, item: u32 },
 }
 
 /// All owners, by what they read.

@@ -2,7 +2,8 @@
 
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
-use crate::dependent::read::Read;
+use crate::dependent::dependencies::Dependent;
+use crate::dependent::read::{Aspect, Read};
 use crate::dependent::virtual_column::{Definition, VirtualColumn};
 use crate::derived::input_orders::InputOrders;
 use crate::derived::operator::{Derived, Operator, OperatorKey, RelationKey};
@@ -77,6 +78,8 @@ impl Circuit {
             }
             self.fill_consumer(consumer);
         }
+        let first = self.operators.get(number).and_then(|operator| operator.begin(number));
+        self.derive(number, first.into_iter().collect(), &mut Progress::filling());
         self.finish_operator(number, &mut Progress::filling());
         number
     }
@@ -92,6 +95,7 @@ impl Circuit {
         self.by_operator.remove(&operator.key);
         self.by_operator.shrink();
         let relation = operator.relation;
+        operator.owners().into_iter().for_each(|owner| self.dependencies.remove(owner));
         for row in operator.rows() {
             self.forget_derived(relation, row);
         }
@@ -119,6 +123,15 @@ impl Circuit {
         }
     }
 
+    /// Looks again at items that link to records which have changed.
+    pub(crate) fn renew_items(&mut self, items: &[(u32, u32)], progress: &mut Progress) {
+        for (number, item) in items {
+            let Some(operator) = self.operators.get_mut(*number) else { continue };
+            let derived = operator.renew(*number, *item, &self.store);
+            self.derive(*number, derived, progress);
+        }
+    }
+
     /// Writes the changes of groups, once all rows of a stage are taken in.
     pub(crate) fn finish_operator(&mut self, number: u32, progress: &mut Progress) {
         let library = self.library.clone();
@@ -137,6 +150,22 @@ impl Circuit {
                     let Some(table) = self.store.get_mut(relation) else { return };
                     remove(table, relation, row, progress);
                 }
+                Derived::Place { row, given } => {
+                    let Some(table) = self.store.get_mut(relation) else { return };
+                    progress.note(relation, row, Content::Same, table.virtuals_of(row));
+                    for (column, value) in given.into_iter().enumerate() {
+                        table.set_virtual(row, column as u32, value);
+                    }
+                }
+                Derived::Watch { item, id } => {
+                    let dependent = Dependent::Item { operator: number, item };
+                    let owner =
+                        self.dependencies.renew(None, dependent, vec![Read::new(&id, Aspect::WHOLE)], Vec::new());
+                    if let Some(operator) = self.operators.get_mut(number) {
+                        operator.remember_owner(item, owner);
+                    }
+                }
+                Derived::Forget { owner } => self.dependencies.remove(owner),
                 Derived::Put { row, content, id, version, given, slot } => {
                     let Some(table) = self.store.get_mut(relation) else { return };
                     // A group that comes to show its key in another form, `2.0` instead of `2`, is another row.
@@ -183,6 +212,8 @@ fn natural_order(shape: &Shape, joined: &[OrderKey]) -> Vec<OrderKey> {
     let first = crate::derived::operator::FIRST_KEY_COLUMN as u16;
     match shape {
         Shape::Group(grouping) => (0..grouping.keys).map(|number| OrderKey::new(first + number, false)).collect(),
+        Shape::Once => Vec::new(),
+        Shape::Items { .. } => vec![OrderKey::new(first, false)],
         Shape::Rows | Shape::Split(_) => {
             (first..).zip(joined).map(|(column, key)| OrderKey { column, ..*key }).collect()
         }

@@ -13,11 +13,13 @@ use crate::collection::shrink::Shrink;
 use crate::derived::aggregate::Layout;
 use crate::derived::groups::Groups;
 use crate::derived::input_orders::InputOrders;
+use crate::derived::items::Items;
 use crate::derived::scan_key::{Place, ScanKey};
 use crate::expr::Expr;
 use crate::expr::library::Library;
 use crate::output::{Fields, Output};
 use crate::plan::{Grouping, OrderKey, Shape};
+use crate::store::Store;
 use crate::store::table::{TableId, Virtuals};
 use crate::value::digest::{ResultId, content_version};
 use crate::value::{Key, Object, RecordId, Value, identity};
@@ -64,6 +66,9 @@ pub(crate) struct Operator {
 /// What is kept of the derived rows, by shape.
 #[derive(Debug)]
 enum Rows {
+    /// The only row, once it is there.
+    Once(Option<u32>),
+    Items(Box<Items>),
     /// By input and row, the derived rows: one, or as many as the row was split into.
     Each(HashMap<(u32, u32), Vec<u32>, foldhash::fast::FixedState>),
     Groups {
@@ -87,22 +92,49 @@ pub(crate) struct Input {
 /// A change of the derived relation.
 #[derive(Debug)]
 pub(crate) enum Derived {
-    Put { row: Option<u32>, content: Object, id: Arc<RecordId>, version: u64, given: Virtuals, slot: Slot },
-    Remove { row: u32 },
+    Put {
+        row: Option<u32>,
+        content: Object,
+        id: Arc<RecordId>,
+        version: u64,
+        given: Virtuals,
+        slot: Slot,
+    },
+    /// A row that has another place, and the same content.
+    Place {
+        row: u32,
+        given: Virtuals,
+    },
+    Remove {
+        row: u32,
+    },
+    /// An item is a link, so it has to be looked at again when the record changes.
+    Watch {
+        item: u32,
+        id: Arc<RecordId>,
+    },
+    /// The item is gone that this owner of readings stands for.
+    Forget {
+        owner: u32,
+    },
 }
 
 /// Where an operator remembers the number of a derived row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot {
     Part { input: u32, row: u32, part: usize },
+    Item(u32),
     Group(u32),
+    Once,
 }
 
 impl Operator {
     /// An operator that has seen nothing yet.
     pub(crate) fn new(key: OperatorKey, relation_key: RelationKey, relation: TableId, orders: InputOrders) -> Self {
         let rows = match &key.shape {
+            Shape::Once => Rows::Once(None),
             Shape::Rows | Shape::Split(_) => Rows::Each(HashMap::default()),
+            Shape::Items { are_records } => Rows::Items(Box::new(Items::new(*are_records))),
             Shape::Group(grouping) => {
                 let functions = grouping.aggregates.iter().map(|aggregate| aggregate.function);
                 let layout = Layout::new(functions.zip(equal_arguments(grouping, &key.inputs)));
@@ -118,15 +150,45 @@ impl Operator {
     /// All derived rows.
     pub(crate) fn rows(&self) -> Vec<u32> {
         match &self.rows {
+            Rows::Once(row) => row.iter().copied().collect(),
+            Rows::Items(items) => items.rows().collect(),
             Rows::Each(rows) => rows.values().flatten().copied().collect(),
             Rows::Groups { rows, .. } => rows.values().copied().collect(),
         }
     }
 
+    /// The owners of what is read besides the inputs.
+    pub(crate) fn owners(&self) -> Vec<u32> {
+        match &self.rows {
+            Rows::Items(items) => items.owners().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The rows that there are without any input.
+    pub(crate) fn begin(&self, number: u32) -> Option<Derived> {
+        let Rows::Once(None) = self.rows else { return None };
+        let id = Arc::new(RecordId::new("", Key::Array([].into())));
+        let content = content_of(&Value::None);
+        Some(Derived::Put { row: None, content, id, version: 0, given: given(number, 0, []), slot: Slot::Once })
+    }
+
     /// Takes in that a row of an input was `old` and is `new`. What changes in the derived relation is answered at once,
-    /// or for groups by [`Operator::finish`]. O(parts), or O(log group).
-    pub(crate) fn take(&mut self, number: u32, old: Option<Input>, new: Option<Input>) -> Vec<Derived> {
+    /// or for groups by [`Operator::finish`]. O(parts), O(items), or O(log group).
+    pub(crate) fn take(
+        &mut self,
+        number: u32,
+        old: Option<Input>,
+        new: Option<Input>,
+        store: &Store,
+        work: &mut Work,
+    ) -> Vec<Derived> {
         match &mut self.rows {
+            Rows::Once(_) => Vec::new(),
+            // There is one list.
+            Rows::Items(items) => {
+                items.update(number, new.as_ref().map(|new| &new.value), store, &mut work.values_folded)
+            }
             Rows::Groups { groups, .. } => {
                 let Shape::Group(grouping) = &self.key.shape else { return Vec::new() };
                 let keys = usize::from(grouping.keys);
@@ -165,18 +227,21 @@ impl Operator {
                 };
                 let parts = match &self.key.shape {
                     Shape::Split(paths) => split(&new.value, paths),
-                    Shape::Rows | Shape::Group(_) => vec![new.value.clone()],
+                    _ => vec![new.value.clone()],
                 };
                 let is_split = matches!(self.key.shape, Shape::Split(_));
                 let given = given(number, new.input, self.orders.place(new.input, new.keys));
                 let mut derived = Vec::with_capacity(parts.len());
                 for (part, value) in parts.iter().enumerate() {
                     let id = if is_split { part_id(&new.id, part) } else { new.id.clone() };
+                    let content = content_of(value);
+                    // The only row of a plan without a source is always the same, whatever it shows.
+                    let version = if new.version == 0 { content_version(&content) } else { new.version };
                     derived.push(Derived::Put {
                         row: known.get(part).copied(),
-                        content: content_of(value),
+                        content,
                         id,
-                        version: new.version,
+                        version,
                         given: given.clone(),
                         slot: Slot::Part { input: new.input, row: new.row, part },
                     });
@@ -185,6 +250,14 @@ impl Operator {
                 rows.insert(place, known.into_iter().take(parts.len()).collect());
                 derived
             }
+        }
+    }
+
+    /// Takes in that the record that an item links to has changed.
+    pub(crate) fn renew(&mut self, number: u32, item: u32, store: &Store) -> Vec<Derived> {
+        match &mut self.rows {
+            Rows::Items(items) => items.renew(number, item, store),
+            _ => Vec::new(),
         }
     }
 
@@ -239,7 +312,16 @@ impl Operator {
             (Rows::Groups { rows, .. }, Slot::Group(group)) => {
                 rows.insert(group, number);
             }
+            (Rows::Items(items), Slot::Item(item)) => items.remember_row(item, number),
+            (Rows::Once(row), Slot::Once) => *row = Some(number),
             _ => {}
+        }
+    }
+
+    /// Remembers who reads the record that an item links to.
+    pub(crate) fn remember_owner(&mut self, item: u32, owner: Option<u32>) {
+        if let Rows::Items(items) = &mut self.rows {
+            items.remember_owner(item, owner);
         }
     }
 }
@@ -258,14 +340,14 @@ fn equal_arguments(grouping: &Grouping, inputs: &[(ResultId, Arc<Output>)]) -> V
 }
 
 /// The content of a derived row.
-fn content_of(value: &Value) -> Object {
+pub(super) fn content_of(value: &Value) -> Object {
     match value {
         Value::Object(object) => (**object).clone(),
         other => [(Arc::from(VALUE_FIELD), other.clone())].into_iter().collect(),
     }
 }
 
-fn given(operator: u32, input: u32, keys: impl IntoIterator<Item = Value>) -> Virtuals {
+pub(super) fn given(operator: u32, input: u32, keys: impl IntoIterator<Item = Value>) -> Virtuals {
     let fixed = [Value::Int(operator.into()), Value::Int(input.into())];
     fixed.into_iter().chain(keys).map(Some).collect()
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::plan::OrderKey;
 use crate::value::collation::compare_collated;
-use crate::value::digest::Bytes;
 use crate::value::{RecordId, Value};
 
 /// A row's place among the rows that a query reads, in the order in which SurrealDB would read them.
@@ -53,9 +52,10 @@ impl Eq for ScanKey {}
 /// The order of two lists of keys.
 pub(crate) fn compare_keys(a: &[Value], b: &[Value], order: &[OrderKey]) -> Ordering {
     for ((x, y), key) in a.iter().zip(b).zip(order) {
-        let ordering = match key.collate || key.numeric {
-            true => compare_collated(x, y, key.collate, key.numeric),
-            false => x.cmp(y),
+        let ordering = match (x, y) {
+            (Value::RecordId(x), Value::RecordId(y)) if key.as_read => x.compare_stored(y),
+            _ if key.collate || key.numeric => compare_collated(x, y, key.collate, key.numeric),
+            _ => x.cmp(y),
         };
         let ordering = if key.descending { ordering.reverse() } else { ordering };
         if ordering != Ordering::Equal {
@@ -70,17 +70,7 @@ pub(crate) fn compare_records(a: &Arc<RecordId>, b: &Arc<RecordId>) -> Ordering 
     if Arc::ptr_eq(a, b) {
         return Ordering::Equal;
     }
-    a.key.cmp(&b.key).then_with(|| {
-        if a.is_same_record(b) { Ordering::Equal } else { identity(a).as_slice().cmp(identity(b).as_slice()) }
-    })
-}
-
-/// What identifies a record, in an order that is the same in every process: `int` before `float` before `decimal`, as
-/// in SurrealDB's storage. Only asked of records with equal keys, which are rare.
-fn identity(id: &RecordId) -> Bytes {
-    let mut bytes = Bytes::default();
-    id.hash_identity(&mut bytes);
-    bytes
+    a.compare_stored(b)
 }
 
 #[cfg(test)]

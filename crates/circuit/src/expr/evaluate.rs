@@ -104,11 +104,13 @@ impl Expr {
                     ) =>
                 {
                     let id = fields.get("id").map_or(Cow::Owned(Value::None), Cow::Borrowed);
-                    walk(id, parts, scope, environment)?
+                    walk(id, parts, false, scope, environment)?
                 }
                 _ => {
-                    let start = start.value(scope, environment)?;
-                    walk(start, parts, scope, environment)?
+                    let value = start.value(scope, environment)?;
+                    // A row that is a list is one start of steps that nothing follows, other than a list on the way.
+                    let is_one_start = **start == Expr::Row && parts.len() == 1;
+                    walk(value, parts, is_one_start, scope, environment)?
                 }
             },
             Expr::Not(inner) => Cow::Owned(Value::Bool(!inner.holds(scope, environment)?)),

@@ -186,7 +186,7 @@ impl EdgeTable {
 
     fn holds(&self, key: &Key) -> bool {
         let is_beyond = |bound: &Constant, ordering: Ordering| {
-            Key::try_from(&bound.0).is_ok_and(|bound| key.cmp(&bound) == ordering)
+            Key::try_from(&bound.0).is_ok_and(|bound| key.compare_stored(&bound) == ordering)
         };
         let is_equal = |bound: &Constant| is_beyond(bound, Ordering::Equal);
         let after_start = match &self.keys.0 {
@@ -213,7 +213,10 @@ fn neighbours(id: &Arc<RecordId>, direction: Direction, table: Option<&str>, env
             Direction::In => from,
         };
         if table.is_none_or(|table| *table == *end.table) {
-            let place = found.partition_point(|other| (&other.table, &other.key) < (&end.table, &end.key));
+            let is_before = |other: &Arc<RecordId>| {
+                other.table.cmp(&end.table).then_with(|| other.key.compare_stored(&end.key)) == Ordering::Less
+            };
+            let place = found.partition_point(is_before);
             if !found.get(place).is_some_and(|other| other.is_same_record(&end)) {
                 found.insert(place, end);
             }

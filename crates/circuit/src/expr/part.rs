@@ -64,16 +64,17 @@ impl Part {
     }
 }
 
-/// The value at the end of a path.
+/// The value at the end of a path. If it begins at one start, a list there is not taken apart for the graph.
 pub(super) fn walk<'a>(
     mut value: Cow<'a, Value>,
     parts: &'a [Part],
+    is_one_start: bool,
     scope: &Scope<'a>,
     environment: &mut Environment,
 ) -> Evaluated<'a> {
     let mut rest = parts;
     let mut comes_from_graph = false;
-    let mut is_behind_graph = false;
+    let mut is_behind_graph = is_one_start;
     while let Some((part, behind)) = rest.split_first() {
         if let (Value::Array(items), true, false) = (&*value, part.maps_items(), behind.is_empty()) {
             let mut results = Vec::with_capacity(items.len());
@@ -87,7 +88,7 @@ pub(super) fn walk<'a>(
         if let (Part::ItemField(_), Some(items)) = (part, value.as_list()) {
             let mut results = Vec::with_capacity(items.len());
             for item in items {
-                results.push(walk(Cow::Borrowed(item), rest, scope, environment)?.into_owned());
+                results.push(walk(Cow::Borrowed(item), rest, false, scope, environment)?.into_owned());
             }
             let is_set = matches!(*value, Value::Set(_));
             return Ok(Cow::Owned(if is_set { Value::set(results) } else { Value::Array(results.into()) }));

@@ -11,7 +11,7 @@ mod omit;
 use std::sync::Arc;
 
 pub use fetch::FetchStep;
-pub use named::{Field, Named, Placing};
+pub use named::{Field, Named, Others, Placing};
 pub use omit::{OmitField, OmitStep};
 
 use crate::expr::library::Library;

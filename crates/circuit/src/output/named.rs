@@ -17,6 +17,8 @@ pub struct Named {
     /// Each field is then placed by its [`Placing`].
     pub moves: bool,
     pub fields: Vec<Field>,
+    /// What is shown of rows that are no objects.
+    pub others: Others,
     /// How the answer looks, where it is the same for all rows.
     shape: Option<Shape>,
 }
@@ -28,6 +30,19 @@ struct Shape {
     names: Arc<[Arc<str>]>,
     /// The place of each field among them.
     places: Box<[usize]>,
+}
+
+/// How SurrealDB shows a row that is no object, as there may be behind `FROM user:1.friends`. A link stands for its record
+/// beside computed values, and for no fields where there is no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Others {
+    /// As an object without any fields but those that are selected, each of which looks at the row.
+    #[default]
+    Empty,
+    /// In its fast way, which can't take fields from anything but an object, or a geometry: as it is.
+    Kept,
+    /// In its fast way, which has put computed values into an object without other fields by then.
+    Computed,
 }
 
 /// A selected field.
@@ -54,13 +69,13 @@ pub enum Placing {
 impl Named {
     /// Fields without `*`.
     pub fn new(fields: Vec<Field>) -> Named {
-        let shape = Shape::of(&fields);
-        Named { all: false, moves: false, fields, shape }
+        Named::placed(false, false, fields, Others::Empty)
     }
 
-    /// Fields beside `*`.
-    pub fn beside_all(moves: bool, fields: Vec<Field>) -> Named {
-        Named { all: true, moves, fields, shape: None }
+    /// Fields in their places, beside `*` or not.
+    pub fn placed(all: bool, moves: bool, fields: Vec<Field>, others: Others) -> Named {
+        let shape = if all || moves { None } else { Shape::of(&fields) };
+        Named { all, moves, fields, others, shape }
     }
 
     pub(super) fn project(
@@ -69,6 +84,17 @@ impl Named {
         reader: &mut dyn Reader,
         library: &dyn Library,
     ) -> Result<Value, Failure> {
+        match (self.others, scope.row) {
+            (_, Some(RowContent::Value(Value::Object(_) | Value::Geometry(_)))) => {}
+            (Others::Kept, Some(RowContent::Value(row))) => return Ok(row.clone()),
+            (_, Some(RowContent::Value(Value::RecordId(id)))) => {
+                let record = if self.all { reader.record(id) } else { None };
+                let draft = record.as_ref().map(Draft::from).unwrap_or_default();
+                return self.filled(draft, scope, reader, library);
+            }
+            (Others::Computed, Some(RowContent::Value(_))) => return self.computed(scope, reader, library),
+            _ => {}
+        }
         if let Some(shape) = &self.shape {
             let mut values = vec![Value::None; self.fields.len()];
             for (field, place) in self.fields.iter().zip(&shape.places) {
@@ -76,11 +102,25 @@ impl Named {
             }
             return Ok(Value::from(Object::of_shape(shape.names.clone(), values)));
         }
-        let mut draft = match scope.row {
+        let draft = match scope.row {
             Some(RowContent::Fields(fields)) if self.all => Draft::from(fields),
             Some(RowContent::Value(Value::Object(fields))) if self.all => Draft::from(&**fields),
+            Some(RowContent::Value(Value::Geometry(geometry))) if self.all && self.others != Others::Empty => {
+                Draft::from(&geometry.as_object())
+            }
             _ => Draft::default(),
         };
+        self.filled(draft, scope, reader, library)
+    }
+
+    /// What a row has by itself, with the fields put into it.
+    fn filled(
+        &self,
+        mut draft: Draft,
+        scope: &Scope,
+        reader: &mut dyn Reader,
+        library: &dyn Library,
+    ) -> Result<Value, Failure> {
         if self.moves {
             self.place(&mut draft, scope, reader, library)?;
         } else {
@@ -88,6 +128,23 @@ impl Named {
                 let value = field.value.evaluate(scope, reader, library)?.into_owned();
                 draft.set_at(&field.target, value);
             }
+        }
+        Ok(Value::from(Object::from(draft)))
+    }
+
+    /// A row that is no object: nothing is known of it but what is computed.
+    fn computed(&self, scope: &Scope, reader: &mut dyn Reader, library: &dyn Library) -> Result<Value, Failure> {
+        let mut draft = Draft::default();
+        if self.moves {
+            self.place(&mut draft, scope, reader, library)?;
+            return Ok(Value::from(Object::from(draft)));
+        }
+        for field in &self.fields {
+            let value = match field.placing {
+                Placing::Moved(_) => Value::None,
+                Placing::Early | Placing::Late => field.value.evaluate(scope, reader, library)?.into_owned(),
+            };
+            draft.set_at(&field.target, value);
         }
         Ok(Value::from(Object::from(draft)))
     }

@@ -6,7 +6,7 @@ use crate::circuit::Circuit;
 use crate::dependent::read::Read;
 use crate::expr::{Expr, Failure, Scope};
 use crate::output::{Only, Output};
-use crate::plan::{OrderKey, Plan, Shape, Slot, Slots, Source};
+use crate::plan::{OrderKey, Plan, Slot, Slots, Source};
 use crate::registration::hold::Hold;
 use crate::step::consumer::{Consumer, Target};
 use crate::store::StoreReader;
@@ -99,9 +99,10 @@ impl Circuit {
             relation,
             is_windowed: plan.window.is_some(),
             live: live_slots(plan),
+            operator_slot: matches!(plan.template.source, Source::Derived(_)).then_some(plan.slots.len() as u16),
             rank: rank_of(plan),
         };
-        self.template(key, plan.slots.len(), order)
+        self.template(key, order)
     }
 
     /// The values of all slots, the relation of the template, and the order in which it holds its rows. A slot that
@@ -198,9 +199,8 @@ impl Circuit {
     /// Attaches a consumer to a result. It takes over one reading of the result.
     pub(crate) fn add_consumer(&mut self, result: ResultId, output: Arc<Output>, target: Target) -> u32 {
         let source = self.result(result).map(|(state, ..)| &state.key.template.source);
-        // A derived row may itself be a link.
-        let may_be_link = source == Some(&Source::Derived(Shape::Rows)) && !output.is_whole_row();
-        let is_local = output.is_local() && !may_be_link;
+        let may_be_link = source.is_some_and(Source::may_have_links_as_rows);
+        let is_local = output.is_local() && (!may_be_link || output.is_whole_row());
         let consumer = self.consumers.insert(Consumer::new(result.0, output, target, is_local));
         if let Some(state) = self.results.get_mut(result.0) {
             state.more.get_or_insert_default().consumers.insert(consumer);

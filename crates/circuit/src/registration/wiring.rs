@@ -5,7 +5,7 @@ use crate::collection::shrink::Shrink;
 use crate::dependent::virtual_column::Definition;
 use crate::expr::path::Step;
 use crate::expr::{Expr, Operator};
-use crate::plan::{OrderKey, Shape, Source, Template};
+use crate::plan::{OrderKey, Source, Template};
 use crate::registration::register::rank_of;
 use crate::store::arrangement::Spec;
 use crate::store::table::TableId;
@@ -17,7 +17,7 @@ use crate::template::{TemplateKey, TemplateState, Wiring};
 impl Circuit {
     /// The number of a template. A new one gets the arrangements and virtual columns that it needs: O(table) if they
     /// don't exist yet.
-    pub(crate) fn template(&mut self, key: TemplateKey, slots: usize, natural_order: &[OrderKey]) -> u32 {
+    pub(crate) fn template(&mut self, key: TemplateKey, natural_order: &[OrderKey]) -> u32 {
         if let Some(number) = self.by_template.get(&key) {
             return *number;
         }
@@ -26,8 +26,8 @@ impl Circuit {
             template.columns.iter().map(|column| self.column(key.relation, column, &template, key.rank)).collect();
         let (mut filter, memberships) = take_memberships(template.filter.as_ref(), &key.live);
         let mut order = template.order.clone();
-        if let Source::Derived(_) = template.source {
-            filter = Some(only_of_operator(filter, columns.len(), slots));
+        if let Some(slot) = key.operator_slot {
+            filter = Some(only_of_operator(filter, columns.len(), slot));
             columns.push(Column::Virtual(crate::derived::operator::OPERATOR_COLUMN));
             let natural = [OrderKey::new(crate::derived::operator::INPUT_COLUMN as u16, false)];
             for key in natural.iter().chain(natural_order) {
@@ -63,8 +63,7 @@ impl Circuit {
 
     /// A column of a template, as its relation offers it.
     fn column(&mut self, relation: TableId, expr: &Expr, template: &Template, rank: u32) -> Column {
-        // A derived row may itself be a link, so that any path from it leads to another record.
-        let may_be_link = template.source == Source::Derived(Shape::Rows) && expr.needs_row();
+        let may_be_link = template.source.may_have_links_as_rows() && expr.needs_row();
         if expr.is_local() && !may_be_link {
             if let (Source::Table(_), Expr::Path(path)) = (&template.source, expr)
                 && let [Step::Field(name)] = path.steps()
@@ -129,8 +128,8 @@ impl Circuit {
 }
 
 /// A condition that holds for the rows of one operator only.
-fn only_of_operator(filter: Option<Expr>, column: usize, slot: usize) -> Expr {
-    let own = Expr::binary(Operator::Exact, Expr::Column(column as u16), Expr::Slot(slot as u16));
+fn only_of_operator(filter: Option<Expr>, column: usize, slot: u16) -> Expr {
+    let own = Expr::binary(Operator::Exact, Expr::Column(column as u16), Expr::Slot(slot));
     match filter {
         Some(filter) => Expr::binary(Operator::And, own, filter),
         None => own,

@@ -111,7 +111,7 @@ impl Circuit {
             }
             Target::Operator { operator, .. } => {
                 let Some(state) = self.operators.get_mut(operator) else { return };
-                let derived = state.take(operator, old, new);
+                let derived = state.take(operator, old, new, &self.store, &mut self.work);
                 self.derive(operator, derived, progress);
                 progress.operators.push(operator);
             }

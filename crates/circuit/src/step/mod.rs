@@ -236,6 +236,13 @@ impl Circuit {
                     progress.at(crate::registration::register::rank_of(&state.plan)).roots.push(root);
                 }
             }
+            Dependent::Item { operator, item } => {
+                // As early as the list itself can change: templates of any later stage may read the operator.
+                let list = self.operators.get(operator).and_then(|state| state.key.inputs.first());
+                if let Some((state, ..)) = list.and_then(|(list, _)| self.result(*list)) {
+                    progress.at(state.key.rank).items.push((operator, item));
+                }
+            }
         }
     }
 
@@ -275,6 +282,7 @@ impl Circuit {
         for (template, binding) in released {
             self.release_binding(template, binding);
         }
+        self.renew_items(&stage.items, progress);
         let mut operators = std::mem::take(&mut progress.operators);
         operators.sort_unstable();
         operators.dedup();

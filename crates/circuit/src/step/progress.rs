@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) attachments: Vec<(u32, u32, u32)>,
     /// Those of them whose subqueries have to be computed again.
     pub(crate) renewals: Vec<(u32, u32, u32)>,
+    /// Items to look at again: operator, item.
+    pub(crate) items: Vec<(u32, u32)>,
 }
 
 impl Progress {

@@ -143,10 +143,6 @@ impl PartialOrd for Pointer {
 
 impl Ord for Pointer {
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.0.table.cmp(&other.0.table).then_with(|| self.0.key.cmp(&other.0.key));
-        // Keys such as `[1]` and `[1.0]` are equal and still two records; their hashes tell them apart.
-        order.then_with(|| {
-            if self.0.is_same_record(&other.0) { Ordering::Equal } else { hash(&self.0).cmp(&hash(&other.0)) }
-        })
+        self.0.table.cmp(&other.0.table).then_with(|| self.0.key.compare_stored(&other.0.key))
     }
 }

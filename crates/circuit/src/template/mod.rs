@@ -94,6 +94,8 @@ pub(crate) struct TemplateKey {
     pub(crate) is_windowed: bool,
     /// The slots that are live sets.
     pub(crate) live: Vec<u16>,
+    /// The slot behind those of the plan, where bindings over derived rows have the number of their operator.
+    pub(crate) operator_slot: Option<u16>,
     /// The stage of a step in which the template is worked on: behind everything that it depends on.
     pub(crate) rank: u32,
 }

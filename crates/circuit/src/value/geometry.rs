@@ -1,8 +1,9 @@
 //! Shapes on the globe, as far as the engine itself looks into them: order, identity and their GeoJSON fields.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::Value;
+use super::{Object, Value};
 
 /// A pair of longitude and latitude, or of x and y.
 type Point = [f64; 2];
@@ -74,6 +75,15 @@ impl Geometry {
             }
             _ => Value::None,
         }
+    }
+
+    /// The fields as an object.
+    pub(crate) fn as_object(&self) -> Object {
+        let parts = match self {
+            Geometry::Collection(_) => "geometries",
+            _ => "coordinates",
+        };
+        ["type", parts].into_iter().map(|name| (Arc::from(name), self.field(name))).collect()
     }
 
     fn type_name(&self) -> &'static str {

@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 use std::hash::Hasher;
 use std::ops::Bound;
 
-use super::{Object, Value};
+use super::{Key, Object, Value};
 
 /// Whether both values are of the same type and indistinguishable.
 pub fn are_identical(a: &Value, b: &Value) -> bool {
@@ -17,7 +17,7 @@ pub fn are_identical(a: &Value, b: &Value) -> bool {
         (Value::Decimal(a), Value::Decimal(b)) => a.serialize() == b.serialize(),
         (Value::Array(a), Value::Array(b)) | (Value::Set(a), Value::Set(b)) => are_identical_lists(a, b),
         (Value::Object(a), Value::Object(b)) => are_identical_objects(a, b),
-        (Value::RecordId(a), Value::RecordId(b)) => a.is_same_record(b),
+        (Value::RecordId(a), Value::RecordId(b)) => a.table == b.table && are_identical_keys(&a.key, &b.key),
         (Value::Range(a), Value::Range(b)) => {
             are_identical_bounds(&a.start, &b.start) && are_identical_bounds(&a.end, &b.end)
         }
@@ -44,6 +44,15 @@ pub(crate) fn are_identical_attempts<V: Borrow<Value>>(a: &[Option<V>], b: &[Opt
 pub fn are_identical_objects(a: &Object, b: &Object) -> bool {
     let same_fields = || a.iter().zip(b.iter()).all(|((a, x), (b, y))| a == b && are_identical(x, y));
     std::ptr::eq(a, b) || (a.len() == b.len() && same_fields())
+}
+
+/// Finer than whether both keys are those of one record: `[1.5]` and `[1.50]` in decimals are.
+fn are_identical_keys(a: &Key, b: &Key) -> bool {
+    match (a, b) {
+        (Key::Array(a), Key::Array(b)) => are_identical_lists(a, b),
+        (Key::Object(a), Key::Object(b)) => are_identical_objects(a, b),
+        (a, b) => a.is_identical(b),
+    }
 }
 
 fn are_identical_bounds(a: &Bound<Value>, b: &Bound<Value>) -> bool {
@@ -86,7 +95,21 @@ pub fn hash_identity(value: &Value, hasher: &mut impl Hasher) {
             hasher.write_u64(bytes.len() as u64);
             hasher.write(bytes);
         }
-        Value::RecordId(id) => id.hash_identity(hasher),
+        Value::RecordId(id) => {
+            hasher.write(id.table.as_bytes());
+            hasher.write_u8(0xff);
+            match &id.key {
+                Key::Array(items) => {
+                    hasher.write_u8(3);
+                    items.iter().for_each(|item| hash_identity(item, hasher));
+                }
+                Key::Object(object) => {
+                    hasher.write_u8(4);
+                    hash_object(object, hasher);
+                }
+                simple => simple.hash_identity(hasher),
+            }
+        }
         Value::File(file) => {
             hasher.write(file.bucket.as_bytes());
             hasher.write_u8(0xff);

@@ -6,7 +6,8 @@
 //! - [`PartialEq`] and [`Ord`]: SurrealDB's `==` and its total order across types (`NONE < NULL < bool < number < …`).
 //!   Numbers compare across `int`, `float` and `decimal`, so `1 == 1.0`.
 //! - [`Value::equal`]: SurrealDB's `=`, which in addition matches a string against a regex.
-//! - [`identity`]: same type, same bits. Two records `t:[1]` and `t:[1.0]` have *equal* keys and are still two records.
+//! - [`identity`]: same type, same bits. Two records `t:[1]` and `t:[1.0]` have *equal* keys and are still two records;
+//!   which keys are one record is almost this relation ([`RecordId::is_same_record`]).
 //!
 //! Cloning a value is O(1): everything of variable size is shared.
 
@@ -21,6 +22,7 @@ mod operators;
 mod order;
 mod record_id;
 mod routing_hash;
+mod stored;
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -1,11 +1,12 @@
 //! Record ids: the table and the key that address one record.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Object, Value, identity};
+use super::{Object, Value, stored};
 
 /// The address of a record.
 ///
@@ -35,6 +36,11 @@ impl RecordId {
     /// Whether both ids address the same record.
     pub fn is_same_record(&self, other: &RecordId) -> bool {
         self.table == other.table && self.key.is_identical(&other.key)
+    }
+
+    /// The order in which SurrealDB reads two records of a table; equal means the same record.
+    pub fn compare_stored(&self, other: &RecordId) -> Ordering {
+        self.key.compare_stored(&other.key).then_with(|| self.table.cmp(&other.table))
     }
 
     /// Feeds the identity of this record to a hasher: equal for two ids exactly if they address the same record.
@@ -92,9 +98,18 @@ impl Key {
             (Key::Int(a), Key::Int(b)) => a == b,
             (Key::String(a), Key::String(b)) => a == b,
             (Key::Uuid(a), Key::Uuid(b)) => a == b,
-            (Key::Array(a), Key::Array(b)) => identity::are_identical_lists(a, b),
-            (Key::Object(a), Key::Object(b)) => identity::are_identical_objects(a, b),
+            (Key::Array(a), Key::Array(b)) => stored::compare_lists(a, b) == Ordering::Equal,
+            (Key::Object(a), Key::Object(b)) => stored::compare_objects(a, b) == Ordering::Equal,
             _ => false,
+        }
+    }
+
+    /// The order in which SurrealDB reads records with these keys.
+    pub fn compare_stored(&self, other: &Key) -> Ordering {
+        match (self, other) {
+            (Key::Array(a), Key::Array(b)) => stored::compare_lists(a, b),
+            (Key::Object(a), Key::Object(b)) => stored::compare_objects(a, b),
+            _ => self.cmp(other),
         }
     }
 
@@ -115,11 +130,11 @@ impl Key {
             }
             Key::Array(items) => {
                 hasher.write_u8(3);
-                items.iter().for_each(|item| identity::hash_identity(item, hasher));
+                items.iter().for_each(|item| stored::hash(item, hasher));
             }
             Key::Object(object) => {
                 hasher.write_u8(4);
-                identity::hash_object(object, hasher);
+                stored::hash_object(object, hasher);
             }
         }
     }

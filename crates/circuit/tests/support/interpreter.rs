@@ -24,7 +24,7 @@ impl Records {
         let table = self.tables.entry(id.table.clone()).or_default();
         table.retain(|(known, _)| !known.is_same_record(id));
         if let Some(content) = content {
-            let position = table.partition_point(|(known, _)| **known <= *id);
+            let position = table.partition_point(|(known, _)| known.compare_stored(id).is_lt());
             table.insert(position, (Arc::new(id.clone()), content));
         }
     }
@@ -159,7 +159,9 @@ impl Interpreter<'_> {
             Source::Table(name) => {
                 self.records.of_table(name).map(|(_, content)| Value::from(content.clone())).collect()
             }
+            Source::Derived(Shape::Once) => vec![Value::None],
             Source::Derived(Shape::Rows) => inputs,
+            Source::Derived(Shape::Items { are_records }) => self.items(inputs, *are_records),
             Source::Derived(Shape::Split(paths)) => {
                 let split =
                     |rows: Vec<Value>, path: &Vec<Arc<str>>| rows.iter().flat_map(|row| split(row, path)).collect();
@@ -167,6 +169,20 @@ impl Interpreter<'_> {
             }
             Source::Derived(Shape::Group(grouping)) => self.groups(grouping, inputs)?,
         })
+    }
+
+    /// The items of a list: records in place of links, without what is nothing.
+    fn items(&self, lists: Vec<Value>, are_records: bool) -> Vec<Value> {
+        let items = lists.into_iter().flat_map(|list| match list {
+            Value::Array(items) => items.to_vec(),
+            other => vec![other],
+        });
+        let row = |item: Value| match item {
+            Value::None | Value::Null => None,
+            Value::RecordId(id) => self.records.get(&id).cloned().map(Value::from),
+            other => Some(other).filter(|_| !are_records),
+        };
+        items.filter_map(row).collect()
     }
 
     fn groups(&self, grouping: &Grouping, rows: Vec<Value>) -> Result<Vec<Value>, Failure> {
@@ -210,7 +226,10 @@ fn in_columns(expr: Expr, columns: &[Expr]) -> Expr {
 
 fn compare(a: &[Value], b: &[Value], order: &[OrderKey]) -> Ordering {
     for ((a, b), key) in a.iter().zip(b).zip(order) {
-        let ordering = a.cmp(b);
+        let ordering = match (a, b) {
+            (Value::RecordId(a), Value::RecordId(b)) if key.as_read => a.compare_stored(b),
+            _ => a.cmp(b),
+        };
         let ordering = if key.descending { ordering.reverse() } else { ordering };
         if ordering != Ordering::Equal {
             return ordering;

@@ -93,6 +93,17 @@ pub fn tree_plans(random: &mut Random) -> Vec<(&'static str, Plan)> {
             "a window on the rows of a window",
             rows_of(vec![windowed(all("thread", &[("priority", true)]), 0, 4)], Some((1, 2))),
         ),
+        ("the records that a record lists", listed_by(0)),
+        ("a window on the records that a record lists twice", rows_of(vec![listed_by(0), listed_by(0)], Some((1, 2)))),
+        (
+            "the records that each record lists",
+            under(all("user", &[]), vec![child("friends", items_of(by_row("friends"), [], false))]),
+        ),
+        (
+            "threads under the records that a record lists",
+            under(listed_by(1), vec![child("threads", table("thread", "author", by_row("id")))]),
+        ),
+        ("the records that a record lists, by name", groups(listed_by(0), &["name"], None)),
         ("split tags", derived(Shape::Split(vec![vec!["tags".into()]]), vec![threads_of(one)], None)),
         ("threads by author", groups(all("thread", &[]), &["author"], None)),
         ("the greatest groups", groups(all("comment", &[]), &["thread"], Some((0, 2)))),
@@ -256,6 +267,17 @@ pub fn derived(shape: Shape, inputs: Vec<Plan>, window: Option<(u64, u64)>) -> P
     let template = Template { source: Source::Derived(shape), ..Template::of_table("", vec![], None, vec![]) };
     let window = window.map(|(start, limit)| Window { start, limit: Some(limit) });
     Plan { inputs, window, ..Plan::new(template, Default::default(), None) }
+}
+
+/// The items of the list at the end of a path, which begins at a slot.
+pub fn items_of(start: Slot, parts: impl IntoIterator<Item = Part>, are_records: bool) -> Plan {
+    let list = Expr::Walk(Box::new(slot(0)), parts.into_iter().collect());
+    let once = Plan { slots: vec![start], output: list.into(), ..derived(Shape::Once, Vec::new(), None) };
+    derived(Shape::Items { are_records }, vec![once], None)
+}
+
+fn listed_by(user: i64) -> Plan {
+    items_of(Slot::Constant(Constant(record("user", user).into())), [Part::Field("friends".into())], false)
 }
 
 pub fn rows_of(inputs: Vec<Plan>, window: Option<(u64, u64)>) -> Plan {

@@ -115,10 +115,10 @@ impl Groupings<'_, '_> {
                 aliases.insert(alias.to_sql(), &selector.expr);
             }
         }
-        for (number, group) in self.groups.0.iter().enumerate() {
+        for group in &self.groups.0 {
             let own = SurrealExpr::Idiom(group.0.clone());
             let expr = aliases.get(&group.0.to_sql()).copied().unwrap_or(&own);
-            let value = self.argument(expr, &Anchor::GroupKey(number))?;
+            let value = self.argument(expr)?;
             self.values.push(value);
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Groupings<'_, '_> {
         }
         if extraction.calls.is_empty() {
             // What is no aggregate is collected.
-            let argument = self.argument(&selector.expr, &anchor)?;
+            let argument = self.argument(&selector.expr)?;
             return self.aggregate(AggregateFunction::Group, argument, Vec::new());
         }
         let mut columns = Vec::with_capacity(extraction.calls.len());
@@ -168,7 +168,7 @@ impl Groupings<'_, '_> {
 
     fn call(&mut self, function: AggregateFunction, call: &FunctionCall, anchor: &Anchor) -> Result<Expr, Refusal> {
         let argument = match call.arguments.first() {
-            Some(argument) => self.argument(argument, anchor)?,
+            Some(argument) => self.argument(argument)?,
             None => Expr::Constant(Constant(Value::None)),
         };
         let mut extra = Vec::new();
@@ -204,9 +204,8 @@ impl Groupings<'_, '_> {
     }
 
     /// A value of a row that a group is made of. What fails because of what is in the row is `NONE`.
-    fn argument(&mut self, expr: &SurrealExpr, anchor: &Anchor) -> Result<Expr, Refusal> {
+    fn argument(&mut self, expr: &SurrealExpr) -> Result<Expr, Refusal> {
         let lowered = self.context.lower(expr, self.input.standing)?;
-        refuse_subqueries(&lowered, anchor)?;
         let expr = self.input.shown(&lowered, None)?;
         Ok(or_else(expr, Value::None))
     }
@@ -214,7 +213,10 @@ impl Groupings<'_, '_> {
 
 /// An expression over aggregates, which it reads as fields `_a0`, `_a1`, … Other fields are nothing there.
 fn after_aggregates(lowered: &Lowered, columns: &[Expr], anchor: Anchor) -> Result<Expr, Refusal> {
-    refuse_subqueries(lowered, &anchor)?;
+    if !lowered.subqueries.is_empty() {
+        let reason = "is not supported: group in a subquery behind FROM, and select around it";
+        return Err(Refusal::new("a subquery beside aggregates in one field", reason, anchor));
+    }
     let Some(expr) = lowered.without_outer() else {
         return Err(Refusal::new("$parent in a group", "is not supported", anchor));
     };
@@ -257,14 +259,6 @@ fn or_else(expr: Expr, otherwise: Value) -> Expr {
         other if matches!(value_of(&other), Some(Ok(_))) => other,
         other => Expr::Otherwise(Box::new(other), Constant(otherwise)),
     }
-}
-
-fn refuse_subqueries(lowered: &Lowered, anchor: &Anchor) -> Result<(), Refusal> {
-    if lowered.subqueries.is_empty() {
-        return Ok(());
-    }
-    let reason = "is not supported: group in a subquery behind FROM, and select around it";
-    Err(Refusal::new("a subquery among the fields of a group", reason, anchor.clone()))
 }
 
 /// Looks for parameters that stand for a row, also in subqueries: their row around would be the group.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use surrealdb_expr::expr::part::Part;
-use surrealdb_expr::expr::{Expr as SurrealExpr, Idiom};
+use surrealdb_expr::expr::{Expr as SurrealExpr, Function, Idiom};
 use surrealdb_types::ToSql;
 
 use crate::refusal::{Anchor, Refusal};
 
 /// The name of a field without an alias, if it is no path.
-pub(super) fn name_of(expr: &SurrealExpr) -> String {
+pub(crate) fn name_of(expr: &SurrealExpr) -> String {
     match expr {
         SurrealExpr::Idiom(idiom) => flat_name(idiom),
         SurrealExpr::Param(parameter) => parameter.as_str().to_owned(),
@@ -19,7 +19,7 @@ pub(super) fn name_of(expr: &SurrealExpr) -> String {
 }
 
 /// The name of a path where it is one name.
-pub(super) fn flat_name(idiom: &Idiom) -> String {
+pub(crate) fn flat_name(idiom: &Idiom) -> String {
     let alias = idiom.0.iter().find_map(|part| match part {
         Part::Lookup(lookup) => lookup.alias.as_ref(),
         _ => None,
@@ -36,7 +36,7 @@ pub(super) fn flat_name(idiom: &Idiom) -> String {
 
 /// The names of a path without an alias: those of its fields and graph steps, one inside of the other. Indexes,
 /// conditions and methods don't show.
-pub(super) fn target_of(idiom: &Idiom) -> Vec<Arc<str>> {
+pub(crate) fn target_of(idiom: &Idiom) -> Vec<Arc<str>> {
     let flat = || vec![Arc::from(flat_name(idiom))];
     if idiom.0.iter().any(|part| matches!(part, Part::Lookup(lookup) if lookup.alias.is_some())) {
         return flat();
@@ -54,7 +54,7 @@ pub(super) fn target_of(idiom: &Idiom) -> Vec<Arc<str>> {
 }
 
 /// Where an alias puts a value.
-pub(super) fn alias_target(alias: &Idiom, number: usize) -> Result<Vec<Arc<str>>, Refusal> {
+pub(crate) fn alias_target(alias: &Idiom, number: usize) -> Result<Vec<Arc<str>>, Refusal> {
     let names = alias.0.iter().map(|part| match part {
         Part::Field(name) => Ok(Arc::from(name.as_str())),
         _ => Err(Refusal::new("an alias with more than names in it", "is not supported", Anchor::Field(number))),
@@ -63,10 +63,21 @@ pub(super) fn alias_target(alias: &Idiom, number: usize) -> Result<Vec<Arc<str>>
 }
 
 /// The field of the row that an expression is, if it is nothing else.
-pub(super) fn simple_field(expr: &SurrealExpr) -> Option<&str> {
+pub(crate) fn simple_field(expr: &SurrealExpr) -> Option<&str> {
     match expr {
         SurrealExpr::Idiom(idiom) => match idiom.0.as_slice() {
             [Part::Field(name)] => Some(name.as_str()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The name of a function that makes fields whose names are values.
+pub(crate) fn projection_function(expr: &SurrealExpr) -> Option<&str> {
+    match expr {
+        SurrealExpr::FunctionCall(call) => match &call.receiver {
+            Function::Normal(name) if matches!(name.as_str(), "type::field" | "type::fields") => Some(name),
             _ => None,
         },
         _ => None,

@@ -14,6 +14,7 @@ use super::builder::Builder;
 use super::names::simple_field;
 use super::projection::Projection;
 use super::scope::{Context, Lowered, root_of};
+use super::source::Rows;
 use crate::refusal::{Anchor, Clause, Refusal};
 
 /// A value that is computed into the row for the order, under a name.
@@ -27,12 +28,13 @@ pub(super) struct Computed {
     key: usize,
 }
 
-/// The keys of an order over rows as they are stored.
+/// The keys of an order over rows as they are stored. `is_read_by_id` says that SurrealDB need not sort by `id`.
 pub(super) fn stored(
     builder: &mut Builder,
     ordering: &Ordering,
     fields: &Fields,
-    rows_are_objects: bool,
+    rows: Rows,
+    is_read_by_id: bool,
     context: &Context,
 ) -> Result<Vec<Computed>, Refusal> {
     let mut computed: Vec<Computed> = Vec::new();
@@ -46,22 +48,30 @@ pub(super) fn stored(
                     let (text, name) = (selector.expr.to_sql(), name_of_key(&key.value));
                     computed.push(Computed { text, name, is_nested: key.value.0.len() > 1, key: number });
                 }
-                let lowered = context.lower(&selector.expr, standing)?;
-                builder.order_column(&lowered, anchor)?
+                match simple_field(&selector.expr) {
+                    // Of a value that is no object it is looked up as if it was not selected.
+                    Some(name) if rows != Rows::Objects => builder.column(Path::field(name).within_row().into())?,
+                    _ => {
+                        let lowered = context.lower(&selector.expr, standing)?;
+                        builder.order_column(&lowered, anchor)?
+                    }
+                }
             }
-            None if !rows_are_objects => {
-                let what = "ordering rows that are no objects by a field";
-                return Err(Refusal::new(what, "is not supported: give the value an alias, and order by it", anchor));
-            }
-            None => match stored_path(&key.value) {
+            None => match stored_path(&key.value, rows) {
                 Some(path) => builder.column(Expr::Path(path))?,
+                None if rows == Rows::Links => {
+                    let what = "ordering rows that may be links by more than names and indexes";
+                    return Err(Refusal::new(what, "is not supported: give the value an alias", anchor));
+                }
                 None => {
                     let lowered = context.lower(&SurrealExpr::Idiom(key.value.clone()), standing)?;
                     builder.order_column(&lowered, anchor)?
                 }
             },
         };
-        builder.push_order(order_key(column, key));
+        // A table is read in the order of its ids, whatever keys follow.
+        let as_read = number == 0 && is_read_by_id && key.value.is_id() && !key.collate && !key.numeric;
+        builder.push_order(OrderKey { as_read, ..order_key(column, key) });
     }
     Ok(computed)
 }
@@ -78,6 +88,27 @@ pub(super) fn grouped(builder: &mut Builder, ordering: &Ordering, context: &Cont
         builder.push_order(order_key(column, key));
     }
     Ok(())
+}
+
+/// Refuses to order rows that may be no objects by a computed value, where something else looks at them: SurrealDB puts
+/// the value into the row first, and makes that an object.
+pub(super) fn refuse_changed_values(
+    computed: &[Computed],
+    ordering: Option<&Ordering>,
+    projection: &Projection,
+    is_fast: bool,
+) -> Result<(), Refusal> {
+    let Some((first, ordering)) = computed.first().zip(ordering) else { return Ok(()) };
+    let is_ordered_by_else = keys(ordering)?.len() > computed.len();
+    let is_known = |field: &super::projection::Selected| {
+        field.source.is_some() || computed.iter().any(|computed| computed.text == field.text)
+    };
+    if is_fast && !is_ordered_by_else && projection.fields.iter().all(is_known) {
+        return Ok(());
+    }
+    let reason = "is not supported, as SurrealDB would make the rows objects first";
+    let what = "ordering rows that may be no objects by a computed value, beside others";
+    Err(Refusal::new(what, reason, Anchor::OrderKey(first.key)))
 }
 
 /// Refuses names of computed values that hide fields of the row which are read after that.
@@ -120,7 +151,7 @@ fn keys(ordering: &Ordering) -> Result<&[Order], Refusal> {
 }
 
 fn order_key(column: u16, key: &Order) -> OrderKey {
-    OrderKey { column, descending: !key.direction, collate: key.collate, numeric: key.numeric }
+    OrderKey { column, descending: !key.direction, collate: key.collate, numeric: key.numeric, as_read: false }
 }
 
 /// The selected field that a key names: by its alias, or by its own name if it is a single one.
@@ -165,7 +196,7 @@ fn first_name(idiom: &Idiom) -> Option<&str> {
 
 /// A path that SurrealDB looks up in the stored row, without following links. A single field is the same column as in
 /// the condition.
-fn stored_path(idiom: &Idiom) -> Option<Path> {
+fn stored_path(idiom: &Idiom, rows: Rows) -> Option<Path> {
     let (first, rest) = idiom.0.split_first()?;
     let Part::Field(first) = first else { return None };
     let steps = rest.iter().map(|part| match part {
@@ -175,7 +206,8 @@ fn stored_path(idiom: &Idiom) -> Option<Path> {
         _ => None,
     });
     let path = Path::new(first.as_str(), steps.collect::<Option<Vec<_>>>()?);
-    Some(if rest.is_empty() { path } else { path.within_row() })
+    let is_field_of_object = rest.is_empty() && rows == Rows::Objects;
+    Some(if is_field_of_object { path } else { path.within_row() })
 }
 
 /// Whether an expression reads a field of the row, or all of it.

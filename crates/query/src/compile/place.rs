@@ -4,7 +4,7 @@
 use circuit::{Constant, Expr, Only, Operator, Output, Plan, Shape, Slot, Source};
 
 use super::builder::{Builder, normalised};
-use super::scope::{Lowered, Standing, is_correlated, try_replace_leaves, value_of};
+use super::scope::{Lowered, Outer, Standing, is_correlated, try_replace_leaves, value_of};
 use crate::refusal::{Anchor, Refusal};
 
 impl Builder {
@@ -99,6 +99,29 @@ impl Builder {
 
     fn with_column_lookups(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
         with_subqueries(expr, lowered, &mut |plan| self.column_lookup(plan))
+    }
+
+    /// Places the value of a source, which is computed before there are rows: what it takes from outside and all
+    /// constants are slots, and fields are those of the row around. `None` if there is no row around.
+    pub(super) fn source_value(&mut self, lowered: &Lowered) -> Result<Option<Expr>, Refusal> {
+        if self.standing == Standing::Root && lowered.needs_row(&lowered.expr) {
+            return Ok(None);
+        }
+        if lowered.expr.has_subquery() {
+            // Its `$parent` is the row around, too.
+            return self.outer_value(lowered.expr.clone(), lowered).map(Some);
+        }
+        let value = try_replace_leaves(lowered.expr.clone(), &mut |leaf| match leaf {
+            Expr::Slot(number) => match lowered.outer(number) {
+                Some(Outer::Parameter(value)) => self.slot(Slot::Constant(Constant(value.clone()))),
+                Some(Outer::Parent(expr)) => self.slot(Slot::Computed(expr.clone())),
+                None => Ok(Expr::Slot(number)),
+            },
+            Expr::Constant(constant) => self.slot(Slot::Constant(constant)),
+            own @ (Expr::Row | Expr::Path(_)) => self.slot(Slot::Computed(own)),
+            other => Ok(other),
+        });
+        value.map(Some)
     }
 
     /// Places an expression whose value is shown. Subqueries become children under the given name if they are all there

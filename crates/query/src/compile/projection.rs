@@ -7,15 +7,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use circuit::{Constant, Expr, Field as Shown, Fields, Named, Placing, Value};
+use circuit::{Constant, Expr, Field as Shown, Fields, Named, Others, Placing, Value};
 use surrealdb_expr::expr::field::{Field, Selector};
-use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Function};
+use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields};
 use surrealdb_types::ToSql;
 
 use super::builder::Builder;
-use super::names::{alias_target, name_of, simple_field, target_of};
+use super::names::{alias_target, name_of, projection_function, simple_field, target_of};
 use super::order::Computed;
 use super::scope::{Context, Lowered, Standing};
+use super::source::Rows;
 use crate::refusal::{Anchor, Refusal};
 
 /// The fields of a SELECT without GROUP, lowered.
@@ -77,17 +78,39 @@ impl Projection {
         self.fields.iter().any(|field| field.target.len() > 1)
     }
 
+    /// Whether SurrealDB picks fields of rows, and computes nothing: a row that is a link to no record falls out then.
+    pub(super) fn picks_fields(&self, is_fast: bool) -> bool {
+        let is_star = self.all && self.fields.is_empty();
+        let is_plain = is_fast && !self.is_slow() && self.fields.iter().all(|field| field.source.is_some());
+        !self.is_value && (is_star || is_plain)
+    }
+
     /// The fields in their places. `is_fast` tells whether nothing but the fields keeps SurrealDB from its fast way;
     /// `computed` is what was computed for the order, which it takes as it is.
-    pub(super) fn place(&self, builder: &mut Builder, is_fast: bool, computed: &[Computed]) -> Result<Fields, Refusal> {
+    pub(super) fn place(
+        &self,
+        builder: &mut Builder,
+        is_fast: bool,
+        computed: &[Computed],
+        rows: Rows,
+    ) -> Result<Fields, Refusal> {
         if self.is_value {
             let [field] = self.fields.as_slice() else { return Ok(Fields::All) };
             return Ok(Fields::Value(builder.shown(&field.lowered, None)?));
         }
-        if self.all && self.fields.is_empty() {
+        let is_star = self.all && self.fields.is_empty();
+        if is_star && (rows == Rows::Objects || !is_fast) {
             return Ok(Fields::All);
         }
-        let moves = self.all && is_fast && !self.is_slow();
+        let is_placed_fast = is_fast && !self.is_slow();
+        let is_computed = !computed.is_empty() || self.fields.iter().any(|field| field.source.is_none());
+        let others = match (rows, is_computed) {
+            (Rows::Objects, _) => Others::Empty,
+            (_, false) if is_placed_fast => Others::Kept,
+            (_, true) if is_placed_fast => Others::Computed,
+            _ => Others::Empty,
+        };
+        let moves = self.all && is_placed_fast;
         let mut registry = Registry::new(&self.fields, computed);
         let mut shown = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
@@ -108,7 +131,7 @@ impl Projection {
             };
             shown.push(Shown { target: field.target.clone(), value, placing });
         }
-        Ok(Fields::Named(if self.all { Named::beside_all(moves, shown) } else { Named::new(shown) }))
+        Ok(Fields::Named(Named::placed(self.all, moves, shown, others)))
     }
 }
 
@@ -124,10 +147,7 @@ impl Selected {
 
 /// These make fields whose names are values.
 fn refuse_projection_function(expr: &SurrealExpr, number: usize) -> Result<(), Refusal> {
-    if let SurrealExpr::FunctionCall(call) = expr
-        && let Function::Normal(name) = &call.receiver
-        && matches!(name.as_str(), "type::field" | "type::fields")
-    {
+    if let Some(name) = projection_function(expr) {
         let what = format!("the function {name}() as a selected field");
         return Err(Refusal::new(what, "is not supported: write the fields themselves", Anchor::Field(number)));
     }

@@ -11,6 +11,7 @@ use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::visit::{Visit, Visitor};
 
 use super::select;
+use super::source::Rows;
 use crate::SurrealLibrary;
 use crate::refusal::{Anchor, Refusal};
 use crate::scalar::{self, Resolver, Unread};
@@ -31,6 +32,8 @@ pub(super) struct Context<'a> {
     /// The number of each SELECT, in the order of the text, by its address.
     selects: HashMap<*const SelectStatement, usize>,
     nodes: Cell<usize>,
+    /// What the rows are of the SELECT whose expressions are compiled.
+    rows: Cell<Rows>,
 }
 
 /// Where a SELECT stands.
@@ -66,12 +69,12 @@ impl<'a> Context<'a> {
         if selects.0.len() > MAX_SELECTS {
             return Err(Refusal::too_large());
         }
-        Ok(Context { parameters, selects: selects.0, nodes: Cell::new(0) })
+        Ok(Context { parameters, selects: selects.0, nodes: Cell::new(0), rows: Cell::new(Rows::Objects) })
     }
 
     /// For an expression on its own.
     pub(super) fn without_statement(parameters: &'a Object) -> Self {
-        Context { parameters, selects: HashMap::new(), nodes: Cell::new(0) }
+        Context { parameters, selects: HashMap::new(), nodes: Cell::new(0), rows: Cell::new(Rows::Objects) }
     }
 
     /// Tells in which SELECT a refusal arose, if that is not known yet.
@@ -91,15 +94,17 @@ impl<'a> Context<'a> {
 
     /// The value of an expression that must not depend on rows or records.
     pub(super) fn constant(&self, expr: &SurrealExpr, standing: Standing) -> Result<Option<Value>, Refusal> {
-        let lowered = self.lower(expr, standing)?;
-        let Some(expr) = lowered.without_outer() else {
-            return Ok(None);
-        };
-        match value_of(&expr) {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(Failure(message))) => Err(Refusal::invalid(&*message, Anchor::Statement)),
-        }
+        self.lower(expr, standing)?.constant()
+    }
+
+    /// What the row around a SELECT is whose sources are compiled.
+    pub(super) fn rows_around(&self) -> Rows {
+        self.rows.get()
+    }
+
+    /// Enters the expressions of a SELECT with such rows, or comes back to those around; answers what rows were before.
+    pub(super) fn enter_rows(&self, rows: Rows) -> Rows {
+        self.rows.replace(rows)
     }
 
     /// Counts one more SELECT.
@@ -144,6 +149,22 @@ impl Lowered {
 
     pub(super) fn subquery(&self, number: u16) -> Option<&Plan> {
         self.subqueries.get(usize::from(number))
+    }
+
+    pub(super) fn outer(&self, number: u16) -> Option<&Outer> {
+        self.outer.get(usize::from(number))
+    }
+
+    /// The value of an expression that depends on no rows or records; `None` if it does.
+    pub(super) fn constant(&self) -> Result<Option<Value>, Refusal> {
+        let Some(expr) = self.without_outer() else {
+            return Ok(None);
+        };
+        match value_of(&expr) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(Failure(message))) => Err(Refusal::invalid(&*message, Anchor::Statement)),
+        }
     }
 
     /// The expression with parameters as constants and values of the row around as paths of that row.

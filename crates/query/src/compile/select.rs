@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use circuit::{Fields, Only, Output, Plan, Shape, Source, Window};
+use circuit::{Expr, Fields, Only, Output, Plan, Shape, Source, Window};
 use surrealdb_expr::expr::order::Ordering;
 use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::statements::SelectStatement;
@@ -12,8 +12,9 @@ use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal
 use super::builder::Builder;
 use super::projection::Projection;
 use super::scope::{Context, Standing};
-use super::source::Sources;
-use super::{answer, count, group, order, window};
+use super::source::{From, Rows, Sources};
+use super::{answer, count, group, key, order, window};
+use crate::functions;
 use crate::refusal::{Anchor, Clause, Refusal};
 
 /// The plan of a SELECT.
@@ -32,12 +33,20 @@ impl Select<'_, '_, '_> {
         self.context.count_select()?;
         self.refuse_clauses()?;
         let sources = Sources::compile(self.select, self.context, self.standing)?;
-        let rows_are_objects = sources.are_objects();
-        let mut builder = self.filtered(&sources)?;
-        if self.select.split.is_some() {
-            builder = self.split(builder, &sources)?;
-        }
+        let around = self.context.enter_rows(sources.rows());
+        let plan = self.over(&sources);
+        self.context.enter_rows(around);
+        plan
+    }
+
+    /// The plan over its sources.
+    fn over(&self, sources: &Sources) -> Result<Plan, Refusal> {
+        let mut rows = sources.rows();
+        let mut builder = self.filtered(sources)?;
         let window = window::window(self.select, self.context, self.standing)?;
+        if self.select.split.is_some() {
+            builder = self.split(builder, sources, window)?;
+        }
         let only = match (self.select.only, sources.is_list) {
             (false, _) => Only::No,
             (true, false) => Only::OneOrNone,
@@ -52,15 +61,17 @@ impl Select<'_, '_, '_> {
         if self.select.group.is_some() {
             return self.grouped(builder, sources.is_list, window, output);
         }
-        if !rows_are_objects {
-            self.refuse_fields_of_values()?;
-        }
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
-        let is_fast = self.is_fast(&sources);
+        let is_fast = self.is_fast(sources);
         let computed = match &self.select.order {
-            Some(ordering) => {
-                order::stored(&mut builder, ordering, &self.select.fields, rows_are_objects, self.context)?
-            }
+            Some(ordering) => order::stored(
+                &mut builder,
+                ordering,
+                &self.select.fields,
+                rows,
+                self.is_read_by_id(sources),
+                self.context,
+            )?,
             None => Vec::new(),
         };
         let is_projected_fast = is_fast && !projection.is_slow();
@@ -72,8 +83,19 @@ impl Select<'_, '_, '_> {
             is_projected_fast,
             !self.select.omit.is_empty(),
         )?;
+        if rows != Rows::Objects {
+            order::refuse_changed_values(&computed, self.select.order.as_ref(), &projection, is_projected_fast)?;
+        }
         builder.set_window(window);
-        output.fields = projection.place(&mut builder, is_fast, &computed)?;
+        if rows == Rows::Links && computed.is_empty() {
+            if projection.picks_fields(is_fast) {
+                builder = self.records_of_links(builder)?;
+                rows = Rows::Values;
+            } else if projection.all && !is_projected_fast {
+                builder = self.links_to_records(builder)?;
+            }
+        }
+        output.fields = projection.place(&mut builder, is_fast, &computed, rows)?;
         Ok(builder.finish(output))
     }
 
@@ -99,29 +121,33 @@ impl Select<'_, '_, '_> {
     /// change of one costs nothing in the others.
     fn filtered(&self, sources: &Sources) -> Result<Builder, Refusal> {
         if let [source] = sources.list.as_slice() {
-            let mut builder = source.builder(self.standing)?;
-            self.filter(&mut builder)?;
-            return Ok(builder);
+            return self.filtered_source(source);
         }
         let mut inputs = Vec::with_capacity(sources.list.len());
         for source in &sources.list {
-            let mut builder = source.builder(self.standing)?;
-            self.filter(&mut builder)?;
-            inputs.push(builder.finish(Output::default()));
+            inputs.push(self.filtered_source(source)?.finish(Output::default()));
         }
         Ok(Builder::new(self.standing, Source::Derived(Shape::Rows), inputs))
     }
 
-    fn filter(&self, builder: &mut Builder) -> Result<(), Refusal> {
+    fn filtered_source(&self, source: &From) -> Result<Builder, Refusal> {
+        let mut builder = source.builder(self.standing)?;
         if let Some(condition) = &self.select.cond {
             let lowered = self.context.lower(&condition.0, self.standing)?;
-            let condition = builder.condition(&lowered)?;
-            builder.require(condition);
+            let filter = builder.condition(&lowered)?;
+            builder.require(filter);
+            if let From::Table(table) = source
+                && let Some(id) = key::looked_up(&condition.0, table, self.context, self.standing)?
+                && key::has_numbers(&id.key)
+            {
+                key::refuse_signed_zero(&id, &Anchor::Clause(Clause::From))?;
+                builder.require_same(&id)?;
+            }
         }
-        Ok(())
+        Ok(builder)
     }
 
-    fn split(&self, builder: Builder, sources: &Sources) -> Result<Builder, Refusal> {
+    fn split(&self, mut builder: Builder, sources: &Sources, window: Option<Window>) -> Result<Builder, Refusal> {
         let mut paths = Vec::new();
         for (number, split) in self.select.split.iter().flat_map(|splits| &splits.0).enumerate() {
             let names = split.0.0.iter().map(|part| match part {
@@ -133,22 +159,39 @@ impl Select<'_, '_, '_> {
             });
             paths.push(names.collect::<Result<Vec<Arc<str>>, Refusal>>()?);
         }
-        if !sources.are_objects() {
+        if sources.rows() != Rows::Objects {
             let what = "SPLIT of rows that are no objects";
             return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Split)));
         }
-        let is_id = |ordering: &Ordering| match ordering {
-            Ordering::Order(keys) => matches!(keys.0.as_slice(), [key] if key.value.is_id()),
-            Ordering::Random => false,
-        };
-        let is_in_source_order = self.select.order.as_ref().is_none_or(is_id);
-        if self.select.limit.is_some() && self.select.start.is_some() && is_in_source_order {
-            let reason =
-                "is not supported, as SurrealDB applies LIMIT before it splits: order by something else than id";
-            return Err(Refusal::new("START with SPLIT", reason, Anchor::Clause(Clause::Start)));
+        if let (Some(window), [From::Table(_)]) = (window, sources.list.as_slice())
+            && window.start > 0
+            && window.limit.is_some()
+        {
+            self.read_no_more(&mut builder, window)?;
         }
         let input = builder.finish(Output::default());
         Ok(Builder::new(self.standing, Source::Derived(Shape::Split(paths)), vec![input]))
+    }
+
+    /// In the order in which SurrealDB reads a table, it reads no more rows than `LIMIT` says, and takes `START` from what
+    /// these are split into.
+    fn read_no_more(&self, builder: &mut Builder, window: Window) -> Result<(), Refusal> {
+        let key = match &self.select.order {
+            None => None,
+            Some(Ordering::Order(keys)) => match keys.0.as_slice() {
+                [key] if key.value.is_id() && !key.collate && !key.numeric => Some(key),
+                _ => return Ok(()),
+            },
+            Some(Ordering::Random) => return Ok(()),
+        };
+        if self.select.group.is_some() {
+            return Ok(());
+        }
+        if key.is_some_and(|key| !key.direction) {
+            builder.read_backwards()?;
+        }
+        builder.set_window(Some(Window { start: 0, ..window }));
+        Ok(())
     }
 
     fn grouped(
@@ -182,6 +225,19 @@ impl Select<'_, '_, '_> {
         Ok(builder.finish(output))
     }
 
+    /// Whether an order by `id` is the order in which SurrealDB reads the only source.
+    fn is_read_by_id(&self, sources: &Sources) -> bool {
+        let is_ascending = match &self.select.order {
+            Some(Ordering::Order(keys)) => keys.0.first().is_some_and(|key| key.direction),
+            _ => false,
+        };
+        match sources.list.as_slice() {
+            [From::Table(_)] => self.select.split.is_none(),
+            [From::Range(..)] => self.select.split.is_none() && is_ascending,
+            _ => false,
+        }
+    }
+
     /// Whether nothing but the fields can keep SurrealDB from its fast way of projecting. It reads a literal record
     /// without any other clause in a way of its own.
     fn is_fast(&self, sources: &Sources) -> bool {
@@ -195,12 +251,21 @@ impl Select<'_, '_, '_> {
         !is_plain_read && answer::is_simple_omit(select)
     }
 
-    /// Rows that are no objects are projected in ways of their own, and links among them are replaced by records.
-    fn refuse_fields_of_values(&self) -> Result<(), Refusal> {
-        if matches!(self.select.fields, SurrealFields::Value(_)) && self.select.omit.is_empty() {
-            return Ok(());
-        }
-        let reason = "is not supported: select fields in the inner query, or use SELECT VALUE in the outer one too";
-        Err(Refusal::new("selecting fields of the rows of SELECT VALUE", reason, Anchor::Clause(Clause::From)))
+    /// The rows with records in place of links. Those that link to none fall out behind the window.
+    fn records_of_links(&self, builder: Builder) -> Result<Builder, Refusal> {
+        let input = builder.finish(Output::new(Fields::Value(functions::row_of_link())));
+        let mut records = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
+        let is_link = records.column(functions::row_is_link()).map(Expr::Column)?;
+        records.require(Expr::Not(Box::new(is_link)));
+        Ok(records)
+    }
+
+    /// The rows without links to no record, which fall out behind the window.
+    fn links_to_records(&self, builder: Builder) -> Result<Builder, Refusal> {
+        let input = builder.finish(Output::default());
+        let mut links = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
+        let is_there = links.column(functions::row_is_there()).map(Expr::Column)?;
+        links.require(is_there);
+        Ok(links)
     }
 }

@@ -2,20 +2,21 @@
 
 use std::ops::Bound;
 
-use circuit::{Constant, Expr, Fields, Key, Only, Operator, Path, Plan, RecordId, Shape, Slot, Source, Value};
-use surrealdb_expr::expr::part::Part;
+use circuit::{
+    Constant, Expr, Fields, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Slot, Source, Value,
+};
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordIdKeyRangeLit, RecordIdLit};
 
 use super::builder::Builder;
-use super::scope::{Context, Standing};
+use super::key::{has_numbers, refuse_signed_zero};
+use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
+use crate::functions;
 use crate::refusal::{Anchor, Refusal};
 
 /// The most sources of one SELECT; each is a plan of its own.
 const MAX_SOURCES: usize = 1024;
-
-const PATH: &str = "is not supported: name the table, and compare with the path in WHERE";
 
 /// One of the things behind `FROM`.
 #[derive(Debug)]
@@ -26,6 +27,21 @@ pub(super) enum From {
     Records(String, Vec<Value>),
     Range(String, Bound<RecordId>, Bound<RecordId>),
     Subquery(Box<Plan>),
+    /// The answer of a subquery, which is the only row of a plan; and what it is.
+    Answer(Box<Plan>, Rows),
+    /// The items of a list, which is the only row of a plan; and whether these are sure to be links.
+    Items(Box<Plan>, bool),
+}
+
+/// What the rows of a SELECT are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rows {
+    /// Objects, as those of tables are.
+    Objects,
+    /// Any values but links.
+    Values,
+    /// Any values. SurrealDB replaces links by records, here and there.
+    Links,
 }
 
 /// Everything behind `FROM`.
@@ -46,6 +62,7 @@ impl Sources {
             let anchor = Anchor::Source(number);
             let found = from(what, context, standing, &anchor)?;
             is_list &= found.is_list;
+            refuse_keys(&list, &found.sources, &anchor)?;
             list.extend(found.sources);
             if list.len() > MAX_SOURCES {
                 return Err(Refusal::new("more than 1,024 sources", "are not supported", anchor));
@@ -55,12 +72,15 @@ impl Sources {
         Ok(Sources { list, is_one_literal_record, is_list })
     }
 
-    /// Whether each row is an object, as those of tables are.
-    pub(super) fn are_objects(&self) -> bool {
-        self.list.iter().all(|source| match source {
-            From::Subquery(plan) => answers_objects(plan),
-            _ => true,
-        })
+    /// What the rows of all sources are.
+    pub(super) fn rows(&self) -> Rows {
+        let rows = self.list.iter().map(|source| match source {
+            From::Subquery(plan) => rows_of(plan),
+            From::Answer(_, rows) => *rows,
+            From::Items(_, false) => Rows::Values,
+            _ => Rows::Objects,
+        });
+        rows.max().unwrap_or(Rows::Objects)
     }
 }
 
@@ -70,10 +90,16 @@ impl From {
         let table = |name: &str| Builder::new(standing, Source::Table(name.into()), Vec::new());
         Ok(match self {
             From::Table(name) => table(name),
-            From::Subquery(plan) => Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)]),
+            From::Items(list, are_records) => {
+                let shape = Shape::Items { are_records: *are_records };
+                Builder::new(standing, Source::Derived(shape), vec![Plan::clone(list)])
+            }
+            From::Subquery(plan) | From::Answer(plan, _) => {
+                Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)])
+            }
             From::Record(id) => {
                 let mut builder = table(&id.table);
-                builder.require_id(Operator::Equal, Value::from(id.clone()))?;
+                builder.require_record(id)?;
                 builder
             }
             From::Records(name, ids) => {
@@ -83,28 +109,10 @@ impl From {
             }
             From::Range(name, start, end) => {
                 let mut builder = table(name);
-                match start {
-                    Bound::Included(id) => builder.require_id(Operator::GreaterOrEqual, Value::from(id.clone()))?,
-                    Bound::Excluded(id) => builder.require_id(Operator::Greater, Value::from(id.clone()))?,
-                    Bound::Unbounded => {}
-                }
-                match end {
-                    Bound::Included(id) => builder.require_id(Operator::LessOrEqual, Value::from(id.clone()))?,
-                    Bound::Excluded(id) => builder.require_id(Operator::Less, Value::from(id.clone()))?,
-                    Bound::Unbounded => {}
-                }
+                builder.require_range(start, end)?;
                 builder
             }
         })
-    }
-}
-
-impl Builder {
-    fn require_id(&mut self, operator: Operator, value: Value) -> Result<(), Refusal> {
-        let column = self.column(Path::field("id").into())?;
-        let slot = self.slot(Slot::Constant(Constant(value)))?;
-        self.require(Expr::binary(operator, Expr::Column(column), slot));
-        Ok(())
     }
 }
 
@@ -126,66 +134,119 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
             // Its `$parent` is that of the SELECT that reads it.
             let plan = select::compile(select, context, standing)?;
             if plan.output.only != Only::No {
-                return refused("ONLY in a subquery behind FROM", "is not supported: leave it out");
+                return one(answer_of(plan, standing)?);
             }
             return one(From::Subquery(Box::new(plan)));
         }
         SurrealExpr::Mock(_) => return refused("a mock", "has random ids"),
-        SurrealExpr::Idiom(idiom) if idiom.0.iter().any(|part| matches!(part, Part::Lookup(_))) => {
-            return refused("a path behind FROM", PATH);
-        }
         _ => {}
     }
     // SurrealDB knows what these are before it reads rows.
     let is_resolved = !matches!(what, SurrealExpr::Idiom(_) | SurrealExpr::Binary { .. } | SurrealExpr::Prefix { .. });
-    let value = context.constant(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
-    match value {
+    let lowered = context.lower(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
+    match lowered.constant().map_err(|refusal| refusal.or_at(anchor))? {
         Some(Value::Table(name)) if is_resolved => one(From::Table(name.to_string())),
-        Some(Value::RecordId(id)) => {
-            refuse_numbers(&id.key, anchor)?;
-            one(From::Record(RecordId::clone(&id)))
-        }
+        Some(Value::RecordId(id)) => one(From::Record(RecordId::clone(&id))),
         Some(Value::Array(items)) => {
-            let sources = records(&items, anchor)?;
+            let sources = match records(&items) {
+                Some(sources) => sources,
+                None => vec![items_of(&lowered, context, standing, anchor)?],
+            };
             Ok(Found { sources, is_list: is_resolved })
         }
         Some(Value::None | Value::Null) => Ok(Found { sources: Vec::new(), is_list: is_resolved }),
         Some(Value::String(_)) => {
             refused("a string behind FROM", "is no table: write type::table() or type::record() around it")
         }
-        Some(_) => refused("a value behind FROM", "never changes: only tables, records and subqueries are supported"),
-        None if matches!(what, SurrealExpr::Idiom(_)) => refused("a path behind FROM", PATH),
-        None => refused("this source", "is not supported: it must be a table, records, or a subquery"),
+        None if matches!(what, SurrealExpr::FunctionCall(_) | SurrealExpr::Postfix { .. }) => {
+            refused("a call behind FROM", "is supported if it is a constant")
+        }
+        _ => {
+            let is_list = matches!(what, SurrealExpr::Literal(Literal::Array(_)));
+            Ok(Found { sources: vec![items_of(&lowered, context, standing, anchor)?], is_list })
+        }
     }
 }
 
-/// A list of record ids. As SurrealDB reads it, in the order of the list, without what is `NONE` or `NULL`.
-fn records(items: &[Value], anchor: &Anchor) -> Result<Vec<From>, Refusal> {
+/// The answer of a subquery with `ONLY`: one row, which is `NONE` if the subquery has none.
+fn answer_of(plan: Plan, standing: Standing) -> Result<From, Refusal> {
+    let rows = rows_of(&plan).max(Rows::Values);
+    let mut builder = Builder::new(standing, Source::Derived(Shape::Once), Vec::new());
+    let lookup = builder.slot_lookup(plan)?;
+    let answer = builder.slot(Slot::Computed(Expr::Subquery(lookup)))?;
+    Ok(From::Answer(Box::new(builder.finish(Output::new(Fields::Value(answer)))), rows))
+}
+
+/// Refuses ids by which SurrealDB does not answer what is stored. Of two records with equal ids that a query looks up, it
+/// answers twice the one that it has read first.
+fn refuse_keys(known: &[From], more: &[From], anchor: &Anchor) -> Result<(), Refusal> {
+    let numbered = |source: &From| match source {
+        From::Record(id) if has_numbers(&id.key) => Some(id.clone()),
+        _ => None,
+    };
+    let mut ids: Vec<RecordId> = known.iter().filter_map(numbered).collect();
+    for id in more.iter().filter_map(numbered) {
+        refuse_signed_zero(&id, anchor)?;
+        if ids.iter().any(|other| *other == id && !other.is_same_record(&id)) {
+            let reason = "is not supported: SurrealDB answers the first record in place of the second one";
+            return Err(Refusal::new("a record id that equals another one", reason, anchor.clone()));
+        }
+        ids.push(id);
+    }
+    Ok(())
+}
+
+/// The items of a value, which is computed once for all rows and kept up to date.
+fn items_of(lowered: &Lowered, context: &Context, standing: Standing, anchor: &Anchor) -> Result<From, Refusal> {
+    let mut builder = Builder::new(standing, Source::Derived(Shape::Once), Vec::new());
+    let list = builder.source_value(lowered)?.ok_or_else(|| {
+        let reason = "is nothing: begin with a record, a parameter, or $parent";
+        Refusal::new("a path behind FROM that begins at no record", reason, anchor.clone())
+    })?;
+    let list = builder.finish(Output::new(Fields::Value(list)));
+    Ok(From::Items(Box::new(list), leads_to_links(lowered, context.rows_around())))
+}
+
+/// Whether a value is sure to be a list of links: the records at the end of edges from one record. `around` is what the
+/// row around is, from which the path may begin.
+fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
+    let Expr::Walk(start, parts) = &lowered.expr else { return false };
+    let begins_at_one = match &**start {
+        Expr::Constant(Constant(Value::RecordId(_))) => true,
+        Expr::Row => around == Rows::Objects,
+        Expr::Walk(row, parts) => **row == Expr::Row && parts.is_empty() && around == Rows::Objects,
+        Expr::Slot(number) => match lowered.outer(*number) {
+            Some(Outer::Parameter(Value::RecordId(_))) => true,
+            Some(Outer::Parent(Expr::Row)) => around == Rows::Objects,
+            _ => false,
+        },
+        _ => false,
+    };
+    let Some((Step::Graph(steps, _), rest)) = parts.split_first() else { return false };
+    let chooses = |part: &Step| matches!(part, Step::Where(_) | Step::Flatten | Step::First | Step::Last);
+    begins_at_one && steps.last().is_some_and(|step| step.value.is_none()) && rest.iter().all(chooses)
+}
+
+/// A list of record ids, if it holds nothing else. As SurrealDB reads it, in the order of the list, without what is
+/// `NONE` or `NULL`.
+fn records(items: &[Value]) -> Option<Vec<From>> {
     let mut ids = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            Value::RecordId(id) => {
-                refuse_numbers(&id.key, anchor)?;
-                ids.push(id);
-            }
+            Value::RecordId(id) => ids.push(id),
             Value::None | Value::Null => {}
-            _ => {
-                return Err(Refusal::new(
-                    "a list behind FROM",
-                    "is supported if it holds record ids and nothing else",
-                    anchor.clone(),
-                ));
-            }
+            _ => return None,
         }
     }
     if let [first, .., last] = ids.as_slice()
         && first.table == last.table
         && ids.is_sorted_by(|a, b| a < b)
+        && !ids.iter().any(|id| has_numbers(&id.key))
     {
         let table = first.table.to_string();
-        return Ok(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]);
+        return Some(vec![From::Records(table, ids.into_iter().map(|id| Value::RecordId(id.clone())).collect())]);
     }
-    Ok(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect())
+    Some(ids.into_iter().map(|id| From::Record(RecordId::clone(id))).collect())
 }
 
 fn range_of(
@@ -200,10 +261,7 @@ fn range_of(
             let literal = RecordIdLit { table: table.to_owned().into(), key: key.clone() };
             let literal = SurrealExpr::Literal(Literal::RecordId(literal));
             match context.constant(&literal, standing)? {
-                Some(Value::RecordId(id)) => {
-                    refuse_numbers(&id.key, anchor)?;
-                    Ok(RecordId::clone(&id))
-                }
+                Some(Value::RecordId(id)) => Ok(RecordId::clone(&id)),
                 _ => Err(Refusal::new("this range", "is supported if its ends are constants", anchor.clone())),
             }
         };
@@ -216,37 +274,31 @@ fn range_of(
     Ok(From::Range(table.to_owned(), bound(&range.start)?, bound(&range.end)?))
 }
 
-/// `t:[1]` and `t:[1.0]` are two records with equal ids, and no condition tells them apart.
-fn refuse_numbers(key: &Key, anchor: &Anchor) -> Result<(), Refusal> {
-    if !has_numbers(key) {
-        return Ok(());
-    }
-    let reason = "is not supported yet as a source: write FROM the table, with a condition on id";
-    Err(Refusal::new("a record id with a number inside of its key", reason, anchor.clone()))
-}
-
-fn has_numbers(key: &Key) -> bool {
-    fn in_value(value: &Value) -> bool {
-        match value {
-            Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Range(_) | Value::Geometry(_) => true,
-            Value::Array(items) | Value::Set(items) => items.iter().any(in_value),
-            Value::Object(object) => object.iter().any(|(_, value)| in_value(value)),
-            Value::RecordId(id) => has_numbers(&id.key),
-            _ => false,
+/// What the answers of a plan are.
+fn rows_of(plan: &Plan) -> Rows {
+    match (&plan.output.fields, &plan.template.source) {
+        (Fields::Value(expr), _) if is_object(expr) => Rows::Objects,
+        (Fields::Value(expr), _) if *expr == functions::row_of_link() => Rows::Values,
+        (Fields::Value(_), _) => Rows::Links,
+        (Fields::Named(named), _) if named.others == Others::Kept => Rows::Values,
+        (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => Rows::Objects,
+        (Fields::All, Source::Derived(Shape::Group(grouping))) => match grouping.output.fields {
+            Fields::Value(_) => Rows::Links,
+            Fields::All | Fields::Named(_) => Rows::Objects,
+        },
+        (Fields::All, Source::Derived(Shape::Items { are_records: true })) => Rows::Objects,
+        (Fields::All, Source::Derived(Shape::Items { are_records: false } | Shape::Once)) => Rows::Values,
+        (Fields::All, Source::Derived(Shape::Rows | Shape::Split(_))) => {
+            plan.inputs.iter().map(rows_of).max().unwrap_or(Rows::Objects)
         }
     }
-    match key {
-        Key::Int(_) | Key::String(_) | Key::Uuid(_) => false,
-        Key::Array(items) => items.iter().any(in_value),
-        Key::Object(object) => object.iter().any(|(_, value)| in_value(value)),
-    }
 }
 
-fn answers_objects(plan: &Plan) -> bool {
-    match (&plan.output.fields, &plan.template.source) {
-        (Fields::Value(_), _) => false,
-        (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => true,
-        (Fields::All, Source::Derived(Shape::Group(grouping))) => !matches!(grouping.output.fields, Fields::Value(_)),
-        (Fields::All, Source::Derived(_)) => plan.inputs.iter().all(answers_objects),
+/// Whether the value of an expression is sure to be an object.
+fn is_object(expr: &Expr) -> bool {
+    match expr {
+        Expr::Object(_) | Expr::Constant(Constant(Value::Object(_))) => true,
+        Expr::If(branches, otherwise) => is_object(otherwise) && branches.iter().all(|(_, value)| is_object(value)),
+        _ => false,
     }
 }

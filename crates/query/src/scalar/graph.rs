@@ -1,16 +1,18 @@
 //! Steps along the edges of a graph.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use circuit::{Constant, Direction, EdgeTable, Expr, GraphStep, Part};
-use surrealdb_expr::expr::field::{Field, Fields};
+use surrealdb_expr::expr::field::{Field, Fields, Selector};
 use surrealdb_expr::expr::lookup::{LookupKind, LookupSubject};
 use surrealdb_expr::expr::order::Ordering;
 use surrealdb_expr::expr::part::Part as SurrealPart;
-use surrealdb_expr::expr::{Dir, Literal, Lookup, RecordIdKeyLit};
+use surrealdb_expr::expr::{Dir, Expr as SurrealExpr, Idiom, Literal, Lookup, RecordIdKeyLit};
 
 use super::Scalar;
 use super::place::Place;
+use crate::compile::names;
 use crate::refusal::{Construct, Refusal};
 
 impl Scalar<'_> {
@@ -39,7 +41,7 @@ impl Scalar<'_> {
             None => None,
             Some(Fields::Value(selector)) => Some(self.expr(&selector.expr, inside)?),
             Some(Fields::Select(fields)) if matches!(fields.as_slice(), [Field::All]) => Some(inside.current()),
-            Some(Fields::Select(_)) => return Err(Refusal::construct(Construct::GraphSelect)),
+            Some(Fields::Select(fields)) => Some(self.graph_fields(fields, inside)?),
         };
         let order = match &lookup.order {
             None => Box::default(),
@@ -52,7 +54,11 @@ impl Scalar<'_> {
                     if key.collate || key.numeric || !is_plain {
                         return Err(Refusal::construct(Construct::GraphSelect));
                     }
-                    order.push((self.idiom(&key.value.0, inside)?, !key.direction));
+                    let value = match aliased(&key.value, lookup.expr.as_ref())? {
+                        Some(expr) => self.expr(expr, inside)?,
+                        None => self.idiom(&key.value.0, inside)?,
+                    };
+                    order.push((value, !key.direction));
                 }
                 order.into()
             }
@@ -69,6 +75,26 @@ impl Scalar<'_> {
         let tables = lookup.what.iter().map(|table| self.edge_table(table, place));
         let tables = tables.collect::<Result<_, Refusal>>()?;
         Ok(GraphStep { directions, tables, condition, order, start, limit, value })
+    }
+
+    /// An object of the selected fields of a record.
+    fn graph_fields(&mut self, fields: &[Field], inside: Place) -> Result<Expr, Refusal> {
+        let refused = || Refusal::construct(Construct::GraphSelect);
+        let mut object = Vec::new();
+        for field in fields {
+            let Field::Single(selector) = field else { return Err(refused()) };
+            if names::projection_function(&selector.expr).is_some() {
+                return Err(refused());
+            }
+            let target = match (&selector.alias, &selector.expr) {
+                (Some(alias), _) => names::alias_target(alias, 0).map_err(|_| refused())?,
+                (None, SurrealExpr::Idiom(idiom)) => names::target_of(idiom),
+                (None, other) => vec![names::name_of(other).into()],
+            };
+            let value = self.expr(&selector.expr, inside)?;
+            Selected::put(&mut object, &target, value).ok_or_else(refused)?;
+        }
+        Ok(Selected::Fields(object).into_expr())
     }
 
     fn edge_table(&mut self, subject: &LookupSubject, place: Place) -> Result<EdgeTable, Refusal> {
@@ -105,4 +131,64 @@ impl Scalar<'_> {
             _ => Err(Refusal::construct(Construct::RecordRange)),
         }
     }
+}
+
+/// What is selected under a name.
+enum Selected {
+    Value(Expr),
+    Fields(Vec<(Arc<str>, Selected)>),
+}
+
+impl Selected {
+    /// Puts a value into its place, if that is free.
+    fn put(fields: &mut Vec<(Arc<str>, Selected)>, target: &[Arc<str>], value: Expr) -> Option<()> {
+        let (name, rest) = target.split_first()?;
+        let known = fields.iter().position(|(other, _)| other == name);
+        if rest.is_empty() {
+            fields.push((name.clone(), Selected::Value(value)));
+            return known.is_none().then_some(());
+        }
+        let place = known.unwrap_or(fields.len());
+        if known.is_none() {
+            fields.push((name.clone(), Selected::Fields(Vec::new())));
+        }
+        match fields.get_mut(place) {
+            Some((_, Selected::Fields(inner))) => Selected::put(inner, rest, value),
+            _ => None,
+        }
+    }
+
+    fn into_expr(self) -> Expr {
+        match self {
+            Selected::Value(value) => value,
+            Selected::Fields(fields) => {
+                Expr::Object(fields.into_iter().map(|(name, value)| (name, value.into_expr())).collect())
+            }
+        }
+    }
+}
+
+/// The selected expression that a key of the order names by its alias. SurrealDB puts what is computed into the record
+/// before it looks at other fields, so these must not read it.
+fn aliased<'f>(key: &Idiom, fields: Option<&'f Fields>) -> Result<Option<&'f SurrealExpr>, Refusal> {
+    let selectors: Vec<&Selector> = match fields {
+        None => return Ok(None),
+        Some(Fields::Value(selector)) => vec![&**selector],
+        Some(Fields::Select(fields)) => fields
+            .iter()
+            .filter_map(|field| match field {
+                Field::Single(selector) => Some(selector),
+                Field::All => None,
+            })
+            .collect(),
+    };
+    let Some(named) = selectors.iter().find(|selector| selector.alias.as_ref() == Some(key)) else { return Ok(None) };
+    let is_other_plain_field = |selector: &&Selector| {
+        std::ptr::eq(*selector, *named)
+            || names::simple_field(&selector.expr).is_some_and(|name| key.0 != [SurrealPart::Field(name.into())])
+    };
+    if names::simple_field(&named.expr).is_some() || selectors.iter().all(is_other_plain_field) {
+        return Ok(Some(&named.expr));
+    }
+    Err(Refusal::construct(Construct::GraphSelect))
 }

@@ -14,6 +14,10 @@ impl Scalar<'_> {
     pub(super) fn idiom(&mut self, parts: &[SurrealPart], place: Place) -> Result<Expr, Refusal> {
         match parts.split_first() {
             Some((SurrealPart::Start(SurrealExpr::Param(name)), rest)) => match name.as_str() {
+                "this" | "self" if place.is_at_row() && matches!(rest.first(), Some(SurrealPart::Lookup(_))) => {
+                    // Steps from a row that is a list are not the same with and without `$this`.
+                    self.walk(Expr::Walk(Box::new(Expr::Row), [].into()), rest, place)
+                }
                 "this" | "self" => self.path(rest, place),
                 "parent" if matches!(place.parent(), Parent::Around) => {
                     let plain = rest.iter().take_while(|part| is_plain(part)).count();

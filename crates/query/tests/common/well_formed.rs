@@ -45,6 +45,11 @@ fn check_plan(plan: &Plan, around: Option<usize>) {
     match &template.source {
         Source::Table(_) => assert!(plan.inputs.is_empty()),
         Source::Derived(Shape::Rows) => {}
+        Source::Derived(Shape::Once) => assert!(plan.inputs.is_empty()),
+        Source::Derived(Shape::Items { .. }) => {
+            assert_eq!(plan.inputs.len(), 1);
+            assert_eq!(plan.inputs[0].template.source, Source::Derived(Shape::Once), "{plan:?}");
+        }
         Source::Derived(Shape::Split(paths)) => assert!(!paths.is_empty() && plan.inputs.len() == 1),
         Source::Derived(Shape::Group(grouping)) => {
             let columns = usize::from(grouping.keys) + grouping.aggregates.len();

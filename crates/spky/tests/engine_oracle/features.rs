@@ -32,10 +32,21 @@ fn of_select(select: &Select, place: Place, add: &mut impl FnMut(String)) {
         add(match source {
             Source::Table(_) if select.from.len() > 1 => "source: several".to_owned(),
             Source::Table(table) => format!("source: {}", nature(table)),
+            Source::Select(inner) if inner.only => "source: nested SELECT with ONLY".to_owned(),
+            Source::Select(inner) if matches!(inner.fields, Fields::Value(_)) => {
+                "source: nested SELECT VALUE".to_owned()
+            }
             Source::Select(_) => "source: nested SELECT".to_owned(),
+            Source::Expr(Expr::Text(text)) if text.contains("..") && text.contains('[') => {
+                "source: range of records with numbers inside".to_owned()
+            }
             Source::Expr(Expr::Text(text)) if text.contains("..") => "source: range of records".to_owned(),
             Source::Expr(Expr::Text(_)) => "source: record id".to_owned(),
             Source::Expr(Expr::Parameter(_)) => "source: parameter".to_owned(),
+            Source::Expr(Expr::Path(Path { parts, .. })) if parts.iter().any(|part| matches!(part, Part::Step(_))) => {
+                "source: path along edges".to_owned()
+            }
+            Source::Expr(Expr::Path(_)) => "source: path".to_owned(),
             Source::Expr(_) => "source: expression".to_owned(),
         });
     }

@@ -100,6 +100,18 @@ const CASES: &[Case] = &[
             ("SELECT * FROM thread:1, thread ORDER BY priority LIMIT 2", "{}"),
         ],
     },
+    // The items of one list are read by a plain query, and by one that waits for a subquery.
+    Case {
+        batches: &[&["UPSERT thread:2 CONTENT { author: user:0 }"], &["UPSERT user:0 CONTENT {}"]],
+        since: 1,
+        renewed: None,
+        surql: "SELECT * FROM [thread:1, thread:2].author",
+        params: "{}",
+        others: &[(
+            "SELECT name FROM $p0.author WHERE id NOT IN (SELECT VALUE author FROM thread WHERE took = 30m) GROUP BY name",
+            "{ p0: [thread:1, thread:2] }",
+        )],
+    },
     // Two records whose ids are equal, and not the same.
     Case {
         batches: &[
@@ -112,6 +124,32 @@ const CASES: &[Case] = &[
         surql: "SELECT * FROM thread WHERE flag",
         params: "{}",
         others: &[],
+    },
+    // A geometry is an object where fields are picked from it, and stays what it is where all of it is taken.
+    Case {
+        batches: &[&[]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * OMIT meta.views FROM { a: [{ priority: 1 }, 4, (1, 2), [thread:1]] }.a",
+        params: "{}",
+        others: &[],
+    },
+    // A link to no record is no row beside `*`, and one without fields elsewhere, until there is such a record.
+    Case {
+        batches: &[
+            &["UPSERT thread:0 CONTENT { parent: thread:7 }"],
+            &["UPSERT thread:7 CONTENT { title: 'seven' }"],
+            &["DELETE thread:7"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT *, <-likes<-user FROM (SELECT VALUE parent FROM thread)",
+        params: "{}",
+        others: &[
+            ("SELECT title AS a.b FROM (SELECT VALUE parent FROM thread)", "{}"),
+            ("SELECT title FROM (SELECT VALUE parent FROM thread ORDER BY id) LIMIT 1", "{}"),
+            ("SELECT title FROM (SELECT VALUE parent FROM ONLY thread:0)", "{}"),
+        ],
     },
 ];
 

@@ -388,12 +388,16 @@ impl Grower<'_> {
                 ("", " LIMIT 2 START 1"),
                 ("SELECT * FROM ", ""),
                 ("SELECT id, weight FROM ", " ORDER BY weight DESC LIMIT 2"),
+                ("SELECT weight FROM ", ""),
+                ("SELECT [weight] AS w, out AS o.p, in.id AS o.q FROM ", " ORDER BY w DESC"),
+                ("SELECT out AS id, weight AS w FROM ", " ORDER BY w LIMIT 2"),
+                ("SELECT $this.in AS x, $parent.id, weight ?? 0 FROM ", " START 1"),
             ]);
         }
         if self.random.below(8) == 0 {
             first.tables = vec!["?"];
         }
-        let ends_here = !first.head.is_empty() || self.random.below(5) == 0;
+        let ends_here = self.random.below(if first.head.is_empty() { 5 } else { 2 }) == 0;
         let mut parts = vec![Part::Step(first)];
         if !ends_here {
             parts.push(Part::Step(second));

@@ -35,9 +35,39 @@ const SOURCES: &[&str] = &[
     "range",
     "range",
     "nested",
+    "links of rows",
+    "links of rows",
+    "values of rows",
+    "answer",
     "parameter",
     "graph",
+    "graph",
+    "path",
+    "path",
+    "values",
     "function",
+];
+
+/// Where paths behind `FROM` begin, what they go along, and the table of the rows that they mostly lead to.
+const PATH_SOURCES: &[(&str, &str, &[&str], &str)] = &[
+    ("graph", "user:1", &["->likes", "->thread"], "thread"),
+    ("graph", "user:1", &["->likes"], "likes"),
+    ("graph", "user:2", &["->wrote", "->post"], "post"),
+    ("graph", "thread:1", &["<-likes", "<-user", "->likes", "->thread"], "thread"),
+    ("graph", "[user:1, user:2]", &["->likes"], "likes"),
+    ("graph", "thread:1", &["author", "->likes", "->thread"], "thread"),
+    ("path", "user:1", &["friends"], "user"),
+    ("path", "thread:1", &["watchers"], "user"),
+    ("path", "thread:2", &["author"], "user"),
+    ("path", "thread:3", &["author", "org"], "org"),
+    ("path", "[thread:1, thread:2]", &["author"], "user"),
+    ("path", "{ a: [thread:2, user:1, thread:2, thread:99] }", &["a"], "thread"),
+    ("values", "thread:1", &["items"], "thread"),
+    ("values", "thread:1", &["other"], "thread"),
+    ("values", "thread:2", &["tags"], "thread"),
+    ("values", "user:1", &["friends", "friends"], "user"),
+    ("values", "thread:1", &["watchers", "name"], "user"),
+    ("values", "{ a: [{ priority: 1 }, { at: 2, priority: [3] }, 4, 'x', (1, 2), [thread:1]] }", &["a"], "thread"),
 ];
 
 const ORDERS: &[&str] = &[
@@ -213,6 +243,10 @@ impl Grower<'_> {
                     "thread:s0..=s2",
                     "comment:2..7",
                     "thread:['a', 1]..=['a', 2]",
+                    "thread:['a', 1f]..['a', 1.5dec]",
+                    "thread:['a', 1]>..=['a', 1dec]",
+                    "thread:..['a', 1f]",
+                    "thread:{ a: 0 }>..",
                 ];
                 Select::of(vec![Source::Expr(Expr::text(self.random.pick(&ranges)))])
             }
@@ -225,6 +259,15 @@ impl Grower<'_> {
                 }
                 Select::of(vec![Source::Select(Box::new(inner))])
             }
+            "links of rows" | "values of rows" | "answer" => {
+                let (inner, rows) = self.inner_values(source);
+                table = rows;
+                let mut from = vec![Source::Select(Box::new(inner))];
+                if self.random.below(8) == 0 {
+                    from.push(Source::Table(rows.name));
+                }
+                Select::of(from)
+            }
             "parameter" => {
                 let value = self.random.pick(&[
                     "thread:1",
@@ -235,9 +278,14 @@ impl Grower<'_> {
                 ]);
                 Select::of(vec![Source::Expr(Expr::Parameter(value.to_owned()))])
             }
-            "graph" => {
-                let paths = ["user:1->likes->thread", "user:1->likes", "thread:1<-likes<-user->likes->thread"];
-                Select::of(vec![Source::Expr(Expr::text(self.random.pick(&paths)))])
+            "graph" | "path" | "values" => {
+                let (path, rows) = self.path_source(source);
+                table = rows;
+                let mut from = vec![Source::Expr(path)];
+                if self.random.below(6) == 0 {
+                    from.push(Source::Table(rows.name));
+                }
+                Select::of(from)
             }
             "function" => {
                 let calls = ["type::table('thread')", "type::record('thread', 1)", "type::record('thread:2')"];
@@ -258,6 +306,68 @@ impl Grower<'_> {
             _ => {}
         }
         (select, table)
+    }
+
+    /// A path behind `FROM`, and the table that it leads to; of one that leads to values, any table.
+    fn path_source(&mut self, source: &str) -> (Expr, &'static Table) {
+        let of_source: Vec<_> = PATH_SOURCES.iter().filter(|(kind, ..)| *kind == source).collect();
+        let (_, start, hops, rows) = *self.random.pick(&of_source);
+        let mut parts = Vec::new();
+        for hop in hops {
+            let arrow = ["->", "<-"].into_iter().find(|arrow| hop.starts_with(arrow));
+            let Some(arrow) = arrow else {
+                parts.push(Part::Field((*hop).to_owned()));
+                continue;
+            };
+            let mut step = crate::tree::Step::along(arrow, &hop[arrow.len()..]);
+            if self.random.below(5) == 0 {
+                step.filter = Some(self.simple(table(step.tables[0]).fields));
+            }
+            parts.push(Part::Step(step));
+        }
+        let rows = table(rows);
+        match self.random.below(8) {
+            0 => parts.push(Part::Filter(self.simple(rows.fields))),
+            1 => parts.push(self.random.pick(&[Part::Index(0), Part::Last, Part::All, Part::Flatten])),
+            _ => {}
+        }
+        (self.constant_text(start.to_owned()).then(parts), rows)
+    }
+
+    /// A query whose rows are links or other values, or whose answer is one row; and the table of what links lead to.
+    fn inner_values(&mut self, source: &str) -> (Select, &'static Table) {
+        let thread = table("thread");
+        let links: Vec<(&str, &str)> = thread
+            .fields
+            .iter()
+            .filter_map(|(name, kind)| if let Kind::Link(to) = kind { Some((*name, *to)) } else { None })
+            .collect();
+        let (link, to) = self.random.pick(&links);
+        let mut inner = Select::from_table("thread");
+        let mut rows = thread;
+        match source {
+            "links of rows" => {
+                inner.fields = Fields::Value(Expr::path(link));
+                rows = table(to);
+            }
+            "values of rows" => inner.fields = Fields::Value(Expr::path(self.random.pick(thread.fields).0)),
+            _ => {
+                inner = Select::of(vec![Source::Expr(self.constant_id(thread))]);
+                inner.only = true;
+                if self.random.below(2) == 0 {
+                    inner.fields = Fields::Value(Expr::path(link));
+                    rows = table(to);
+                }
+            }
+        }
+        if self.random.below(3) == 0 {
+            inner.filter = Some(self.simple(thread.fields));
+        }
+        if !inner.only && self.random.below(3) == 0 {
+            inner.order = vec![Key::ascending(Path::field("id"))];
+            inner.limit = Some(self.number_constant(5));
+        }
+        (inner, rows)
     }
 
     /// `(SELECT … ORDER BY …)`.

@@ -207,7 +207,15 @@ impl Grower<'_> {
         let moment = self.value_of(table.fields, Kind::Moment);
         let (path, _) = self.any_of(table.fields, Route::Own);
         let simple = self.simple(table.fields);
-        match self.random.below(18) {
+        match self.random.below(22) {
+            18 => {
+                let users = Expr::text("(SELECT VALUE id FROM user WHERE level > 1)");
+                Expr::Call("count", vec![Expr::binary("IN", Expr::Path(path), users)])
+            }
+            19 => Expr::Call("math::sum", vec![Expr::text("(SELECT * FROM user ORDER BY id)[0].level ?? 1")]),
+            20 => Expr::text("(SELECT VALUE name FROM ONLY user:1)"),
+            21 => Expr::Call("count", vec![Expr::text("(SELECT VALUE id FROM org LIMIT 2)")]),
+
             0..=2 => Expr::Call("count", Vec::new()),
             3 => Expr::Call("count", vec![Expr::Path(path)]),
             4 => Expr::Call("count", vec![simple]),

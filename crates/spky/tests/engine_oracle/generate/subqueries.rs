@@ -1,7 +1,7 @@
 //! Queries inside of queries: children of a row, what it links to, and what has nothing to do with it.
 
 use crate::schema::{Kind, Nature, Table, table};
-use crate::tree::{Expr, Field, Fields, Group, Key, Part, Path, Select, Source};
+use crate::tree::{Expr, Field, Fields, Group, Key, Part, Path, Select, Source, Start, Step};
 
 use super::Grower;
 use super::conditions::TOPICS;
@@ -90,8 +90,16 @@ impl Grower<'_> {
                     return Expr::Select(Box::new(self.uncorrelated()));
                 }
                 let (field, to) = self.random.pick(&links);
-                let mut select = Select::of(vec![Source::Expr(Expr::Path(Path::parent(field)))]);
-                self.dress(&mut select, crate::schema::table(to), depth);
+                let mut from = Source::Expr(Expr::Path(Path::parent(field)));
+                let mut rows = crate::schema::table(to);
+                if let (true, Some((arrow, edge, to))) = (self.random.below(3) == 0, table.steps().first().copied()) {
+                    let parts = [edge.name, to.name].map(|name| Part::Step(Step::along(arrow, name)));
+                    let start = Start::Name(self.random.pick(&["$parent", "$this"]));
+                    from = Source::Expr(Expr::Path(Path { start, parts: parts.into() }));
+                    rows = to;
+                }
+                let mut select = Select::of(vec![from]);
+                self.dress(&mut select, rows, depth);
                 Expr::Select(Box::new(select))
             }
             "counted" => {
