@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use crate::circuit::Circuit;
 use crate::dependent::attachment::Attached;
 use crate::step::changes::Content;
+use crate::step::consumer::Woken;
 use crate::step::delta::{ChangeKind, Marks, Nested, ResultDelta, RowChange, Touched};
 use crate::step::difference::{difference, of_same_rows, undo};
 use crate::step::progress::{Progress, Stage};
@@ -20,10 +21,7 @@ impl Circuit {
     pub(crate) fn conclude(&mut self, mut marks: Marks, stage: &Stage, progress: &mut Progress) -> Marks {
         let touched = marks.net();
         let former = self.renew_attachments(&touched, stage, &marks, progress);
-        let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
-        consumers.sort_unstable();
-        consumers.dedup();
-        let mut is_fed = vec![false; consumers.len()];
+        let mut woken = Woken::of(stage.consumers.clone());
         for of_result in touched.chunk_by(|a, b| a.result == b.result) {
             let result = ResultId(of_result[0].result);
             let mut changes: Vec<RowChange> =
@@ -41,16 +39,10 @@ impl Circuit {
             self.wake_readers_of(result, progress);
             for consumer in self.consumers_of(result) {
                 self.feed(consumer, of_result, progress);
-                for row in of_result {
-                    if let Ok(position) = consumers.binary_search(&(consumer, row.row)) {
-                        is_fed[position] = true;
-                    }
-                }
+                of_result.iter().for_each(|row| woken.tell(consumer, row.row));
             }
         }
-        let mut is_fed = is_fed.into_iter();
-        consumers.retain(|_| !is_fed.next().unwrap_or(false));
-        for of_consumer in consumers.chunk_by(|a, b| a.0 == b.0) {
+        for of_consumer in woken.left().chunk_by(|a, b| a.0 == b.0) {
             self.feed_again(of_consumer, progress);
         }
         self.drop_attachments(&touched, &marks, former);
