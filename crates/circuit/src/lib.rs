@@ -17,6 +17,9 @@ mod collection;
 mod dependent;
 mod derived;
 mod expr;
+#[cfg(test)]
+#[path = "../tests/support/growth.rs"]
+mod growth;
 mod ingest;
 mod output;
 mod plan;

@@ -61,10 +61,42 @@ fn check_size(text: &str) -> Result<(), Error> {
         return invalid(MAX_TEXT, format!("the text is longer than {MAX_TEXT} bytes"));
     }
     let mut destructurings = text.match_indices('{').map(|(at, _)| at).filter(|at| may_destructure(&text[..*at]));
-    match destructurings.nth(MAX_DESTRUCTURINGS) {
-        Some(at) => invalid(at, format!("there are more than {MAX_DESTRUCTURINGS} destructurings")),
+    if let Some(at) = destructurings.nth(MAX_DESTRUCTURINGS) {
+        return invalid(at, format!("there are more than {MAX_DESTRUCTURINGS} destructurings"));
+    }
+    match slash_too_many(text) {
+        Some(at) => invalid(at, format!("there are more than {MAX_SLASHES} slashes that may enclose patterns")),
         None => Ok(()),
     }
+}
+
+/// The most slashes from the first one on that may begin a regular expression. SurrealDB's parser compiles each of
+/// these, which takes up to a tenth of a second for a few characters, so that a long text of them would take hours.
+const MAX_SLASHES: usize = 64;
+
+fn slash_too_many(text: &str) -> Option<usize> {
+    let start = end_of_plain_text(text)?;
+    text[start..].match_indices('/').map(|(at, _)| start + at).nth(MAX_SLASHES)
+}
+
+/// Up to where slashes are in strings and in quoted names only: the first other one, or a comment.
+fn end_of_plain_text(text: &str) -> Option<usize> {
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        let end = match character {
+            '\'' | '"' | '`' => character,
+            '⟨' => '⟩',
+            '/' | '#' | '\\' => return Some(at),
+            '-' if characters.peek().is_some_and(|(_, next)| *next == '-') => return Some(at),
+            _ => continue,
+        };
+        while let Some((_, inner)) = characters.next().filter(|(_, inner)| *inner != end) {
+            if inner == '\\' {
+                characters.next();
+            }
+        }
+    }
+    None
 }
 
 /// The most places of a text where an object may be destructured. SurrealDB's parser limits all ways to nest but this
@@ -98,4 +130,23 @@ fn locate(text: &str, error: SyntaxError) -> Error {
     });
     let range = range.unwrap_or(text.len()..text.len());
     Error::at(text, range, ErrorKind::Syntax { message: message.trim_end_matches('.').to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_in_strings_are_no_patterns() {
+        let urls = "'https://a.b/c', \"it's /\", 'it\\'s /', t:⟨a'/⟩, `it's /`, ".repeat(100);
+        let patterns = "/a/, ".repeat(MAX_SLASHES / 2);
+        for text in [urls.clone(), patterns.clone(), format!("{urls}{patterns}")] {
+            assert_eq!(slash_too_many(&text), None, "{text}");
+        }
+        // Neither a pattern nor a comment hides what comes behind it.
+        for hiding in ["", "/'/, ", "# '\n", "-- '\n", "// '\n", "/* ' */ "] {
+            let text = format!("{urls}{hiding}{patterns}/a/");
+            assert!(slash_too_many(&text).is_some(), "{text}");
+        }
+    }
 }

@@ -290,6 +290,8 @@ fn long_texts() {
             format!("SELECT * FROM t WHERE {}", many("a", " + ", count)),
             format!("SELECT * FROM t FETCH {}", many("a", ", ", count)),
             format!("SELECT * OMIT {} FROM t", many("a", ", ", count)),
+            // Each one is slow to compile.
+            format!("SELECT * FROM t WHERE a IN [{}]", many(r"/\w{300}/", ", ", count)),
         ] {
             survives(&text).expect("no panic");
         }

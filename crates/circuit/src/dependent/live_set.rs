@@ -264,3 +264,28 @@ fn forget(containing: &mut ByHash<IdSet>, hash: u64, number: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a search among the sets that a step has changed, for each set that it fills.
+    #[test]
+    fn many_sets_that_are_filled_while_many_change() {
+        let changed = |size: i64| {
+            let mut sets = LiveSets::default();
+            for number in 0..size {
+                let set = sets.insert(0);
+                sets.add(set, &Value::Int(number), 1);
+            }
+            (sets, size)
+        };
+        crate::growth::assert_no_square(2_000, changed, |(sets, size)| {
+            for number in 0..*size {
+                let set = sets.insert(0);
+                sets.add(set, &Value::Int(number), 1);
+                sets.fill_ended(set);
+            }
+        });
+    }
+}

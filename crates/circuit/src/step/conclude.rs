@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use crate::circuit::Circuit;
 use crate::dependent::attachment::Attached;
 use crate::step::changes::Content;
+use crate::step::consumer::Woken;
 use crate::step::delta::{ChangeKind, Marks, Nested, NestedChanges, ResultDelta, RowChange, Touched};
 use crate::step::difference::{difference, of_same_rows, undo};
 use crate::step::executor::{Executor, in_parallel, is_worth_dividing};
@@ -27,10 +28,7 @@ impl Circuit {
     ) -> Marks {
         let touched = marks.net();
         let former = self.renew_attachments(&touched, stage, &marks, progress);
-        let mut consumers: Vec<(u32, u32)> = stage.consumers.clone();
-        consumers.sort_unstable();
-        consumers.dedup();
-        let mut is_fed = vec![false; consumers.len()];
+        let mut woken = Woken::of(stage.consumers.clone());
         // What happened to a row follows from earlier stages, so all rows can be looked at before anybody is told.
         let mut looked = is_worth_dividing(touched.len(), executor).then(|| {
             let looked = in_parallel(touched.len(), executor, |range| {
@@ -61,16 +59,10 @@ impl Circuit {
             self.wake_readers_of(result, progress);
             for consumer in self.consumers_of(result) {
                 self.feed(consumer, of_result, progress);
-                for row in of_result {
-                    if let Ok(position) = consumers.binary_search(&(consumer, row.row)) {
-                        is_fed[position] = true;
-                    }
-                }
+                of_result.iter().for_each(|row| woken.tell(consumer, row.row));
             }
         }
-        let mut is_fed = is_fed.into_iter();
-        consumers.retain(|_| !is_fed.next().unwrap_or(false));
-        for of_consumer in consumers.chunk_by(|a, b| a.0 == b.0) {
+        for of_consumer in woken.left().chunk_by(|a, b| a.0 == b.0) {
             self.feed_again(of_consumer, progress);
         }
         self.drop_attachments(&touched, &marks, former);

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::circuit::Circuit;
 use crate::collection::id_set::IdSet;
-use crate::step::changes::Former;
+use crate::step::changes::{Former, RelationChanges};
 use crate::step::delta::Marks;
 use crate::step::executor::{Executor, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
@@ -233,8 +233,10 @@ impl Circuit {
         }
         concerned.sort_unstable();
         concerned.dedup();
-        let is_changed = |row: u32| changes.is_some_and(|changes| changes.get(row).is_some());
-        for of_row in concerned.chunk_by(|(a, _), (b, _)| a == b).filter(|of_row| !is_changed(of_row[0].0)) {
+        if let Some(changes) = changes {
+            retain_unchanged(&mut concerned, changes);
+        }
+        for of_row in concerned.chunk_by(|(a, _), (b, _)| a == b) {
             let sets = of_row.iter().map(|(_, set)| *set).collect();
             candidates.push(Candidate { row: of_row[0].0, cause: Cause::Turned(sets) });
         }
@@ -245,4 +247,29 @@ impl Circuit {
 /// Whether a live set has changed that a template tests membership in.
 fn has_changed_sets(stage: &Stage, template: u32) -> bool {
     stage.sets.binary_search_by_key(&template, |(other, _)| *other).is_ok()
+}
+
+/// Leaves rows out that have changed. O(rows).
+fn retain_unchanged(rows: &mut Vec<(u32, u32)>, changes: &RelationChanges) {
+    rows.retain(|(row, _)| changes.get(*row).is_none());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::changes::{Changes, Content};
+
+    /// Catches a search for each row among all, where a set and the rows that it concerns change together.
+    #[test]
+    fn many_rows_that_change_while_a_set_does() {
+        let prepare = |size: i64| {
+            let mut changes = Changes::default();
+            (0..size as u32).for_each(|row| changes.note(0, row, Content::Absent, &[]));
+            (changes, (0..size as u32 + 1).map(|row| (row, 7)).collect::<Vec<_>>())
+        };
+        crate::growth::assert_no_square(4_000, prepare, |(changes, rows)| {
+            retain_unchanged(rows, changes.of(0).expect("changed rows"));
+            assert_eq!(rows.len(), 1);
+        });
+    }
 }

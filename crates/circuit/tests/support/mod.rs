@@ -1,6 +1,7 @@
 //! Rows, plans and randomness for the tests of this crate.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod growth;
 pub mod trees;
 
 use std::borrow::Cow;

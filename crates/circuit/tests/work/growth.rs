@@ -1,51 +1,17 @@
-//! What the counters can't see: a batch that is so many times as large must not take more than so many times as long.
-//!
-//! These tests look at the time that the thread was running. A large batch is compared with as many small ones as have
-//! the same number of changes together: what grows with the square takes sixteen times as long in the large one.
+//! Steps whose changes meet each other: what one of them looks for must not be looked for among all others.
 
-use std::time::{Duration, Instant};
-
-use circuit::{Change, Circuit, Expr, Operator, Plan, Slot, Slots, Template, Value};
+use circuit::{Change, Circuit, Expr, Operator, Part, Plan, Slot, Slots, Template, Value};
 
 use super::scenario::*;
 use super::support::trees::*;
 use super::support::*;
 
-const TIMES: i64 = 16;
-const FEW: i64 = 1_000;
-const MANY: i64 = TIMES * FEW;
-
-/// How often it is tried again: other threads share the caches.
-const TRIES: usize = 5;
-
 /// Measures one step. `prepare` answers the circuit, and the changes of the step.
-fn assert_no_square(prepare: impl Fn(i64) -> (Circuit, Vec<Change>)) {
-    let time = |size: i64| {
-        let (mut circuit, changes) = prepare(size);
-        let start = running_time();
-        let step = circuit.step(changes);
-        let time = running_time() - start;
+fn assert_no_square(few: i64, prepare: impl Fn(i64) -> (Circuit, Vec<Change>)) {
+    super::support::growth::assert_no_square(few, prepare, |(circuit, changes)| {
+        let step = circuit.step(std::mem::take(changes));
         assert!(!step.deltas.is_empty() || !step.watched.is_empty());
-        time
-    };
-    let mut times = Vec::new();
-    for _ in 0..TRIES {
-        let few: Duration = (0..TIMES).map(|_| time(FEW)).sum();
-        let many = time(MANY);
-        if many < few * 4 {
-            return;
-        }
-        times.push((few, many));
-    }
-    panic!("{TIMES} times {FEW}, and {MANY} at once: {times:?}");
-}
-
-/// How long this thread was running, as far as the system tells; else how long the process is there.
-fn running_time() -> Duration {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|told| told.split_whitespace().next()?.parse().ok());
-    nanoseconds.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
+    });
 }
 
 fn constant(value: impl Into<Value>) -> Slot {
@@ -55,7 +21,7 @@ fn constant(value: impl Into<Value>) -> Slot {
 #[test]
 fn many_rows_under_one_row() {
     // The threads of one user are followed by those of another, while all of the former change.
-    assert_no_square(|size| {
+    assert_no_square(1_000, |size| {
         let mut circuit = Circuit::new(library());
         circuit.step(vec![member(1, 1, 1, 1, 2)]);
         circuit.step((0..2 * size).map(|number| thread(number, 1, 2 + number % 2, number)).collect());
@@ -69,7 +35,7 @@ fn many_rows_under_one_row() {
 #[test]
 fn many_values_that_come_to_a_set_and_go() {
     // Each row of the subquery has the value that the one before it had.
-    assert_no_square(|size| {
+    assert_no_square(1_000, |size| {
         let mut circuit = Circuit::new(library());
         circuit.step((0..size).map(|number| comment(number, 1, 1, number % 2, 1)).collect());
         circuit.step((0..size).map(|number| thread(number, 1, number % 2, number)).collect());
@@ -85,7 +51,7 @@ fn many_values_that_come_to_a_set_and_go() {
 
 #[test]
 fn a_row_that_reads_many_records() {
-    assert_no_square(|size| {
+    assert_no_square(1_000, |size| {
         let mut circuit = Circuit::new(library());
         circuit.step((0..size).map(|number| member(number, 1, number, 1, 1)).collect());
         let filter = binary(Operator::Contains, column(0), slot(0));
@@ -94,4 +60,32 @@ fn a_row_that_reads_many_records() {
         let members: Value = (0..size).map(|number| Value::from(record("user", number))).collect();
         (circuit, vec![with_field(1, 1, "members", members)])
     });
+}
+
+#[test]
+fn many_results_that_get_other_bindings() {
+    // All follow the friend of one user, while a row with something under it is in as many other results.
+    assert_no_square(3_000, |size| {
+        let mut circuit = Circuit::new(library());
+        circuit.step(vec![member(1, 1, 1, 1, 2), thread(1, 1, 1, 0), comment(1, 1, 1, 1, 1)]);
+        for number in 0..size {
+            let filter = binary(Operator::Greater, slot(0), column(0));
+            let template = Template::of_table("thread", vec![expr("rank")], Some(filter), vec![]);
+            let threads = Plan { slots: vec![constant(number + 1)], ..Plan::new(template, Slots::default(), None) };
+            circuit.register(&under(threads, vec![child("comments", comments(by_row("id"), None))]));
+            circuit.register(&of_friend_with_rank(number));
+        }
+        (circuit, vec![member(1, 2, 1, 1, 3), comment(1, 2, 1, 1, 2)])
+    });
+}
+
+/// `SELECT * FROM thread WHERE author = user:1.friend AND rank = $rank`.
+fn of_friend_with_rank(rank: i64) -> Plan {
+    let user = table("user", "id", constant(record("user", 1)));
+    let filter =
+        binary(Operator::And, binary(Operator::Equal, column(0), slot(0)), binary(Operator::Equal, column(1), slot(1)));
+    let template = Template::of_table("thread", vec![expr("author"), expr("rank")], Some(filter), vec![]);
+    let lookups = vec![Plan { output: expr("friend").into(), ..user }];
+    let friend = Slot::Computed(Expr::Walk(Box::new(Expr::Subquery(0)), [Part::First].into()));
+    Plan { slots: vec![friend, constant(rank)], lookups, ..Plan::new(template, Slots::default(), None) }
 }
