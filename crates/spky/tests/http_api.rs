@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use database::Capture;
@@ -24,6 +25,8 @@ async fn the_interface_answers_as_documented() {
     refuses_with_position(&world).await;
     asks_for_the_token(&world).await;
     ingests(&world).await;
+    ingests_batches(&world).await;
+    logs(&world).await;
     world.ssp.stop().await.expect("the sidecar stops");
 }
 
@@ -125,6 +128,85 @@ async fn ingests(world: &World) {
         let (status, answer) = world.post("/ingest", &bad).await;
         assert!(status == 400 && answer["code"] == "INVALID_REQUEST", "{bad}: {answer}");
     }
+}
+
+/// A batch is taken in as a whole, in either form, or not at all.
+async fn ingests_batches(world: &World) {
+    world.register("batch", "SELECT * FROM thread WHERE status = 'batched'", "{}").await;
+    let change = |number: u32| json!({ "table": "thread", "op": "CREATE", "id": format!("thread:{number}"), "record": { "status": "batched" } });
+    world.run("CREATE thread:101 SET status = 'batched'; CREATE thread:102 SET status = 'batched'").await;
+    assert_eq!(world.post("/ingest/batch", &json!([change(101), change(102), change(199)])).await.0, 200);
+    world.run("CREATE thread:103 SET status = 'batched'").await;
+    let lines = format!("{}\n\n{}\n", change(103), change(198));
+    assert_eq!(post_text(world, "/ingest/batch", lines).await.0, 200);
+    for nothing in ["[]", "", " \n"] {
+        assert_eq!(post_text(world, "/ingest/batch", nothing.to_owned()).await.0, 200, "{nothing:?}");
+    }
+    world.quiet().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let expected = [101, 102, 103].map(|number| (format!("thread:{number}"), 1));
+    assert_eq!(world.edges("batch").await, expected);
+
+    let of_system = json!({ "table": "_00_query", "op": "UPDATE", "id": "_00_query:all", "record": {} });
+    for (body, part) in [
+        (format!("[{}, {of_system}]", change(104)), "change 2"),
+        (format!("{}\n{}", change(104), r#"{ "table": "thread", "op": "MERGE" }"#), "line 2"),
+        (format!("{}\n{{", change(104)), "line 2"),
+        ("7".to_owned(), "invalid body"),
+    ] {
+        let (status, answer) = post_text(world, "/ingest/batch", body.clone()).await;
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && answer["code"] == "INVALID_REQUEST" && message.contains(part), "{body}: {answer}");
+    }
+    let huge = "[".repeat(17 << 20);
+    assert_eq!(post_text(world, "/ingest/batch", huge).await.0, 413);
+    let deep = "[".repeat(1 << 20);
+    assert_eq!(post_text(world, "/ingest/batch", deep).await.0, 400);
+}
+
+static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Keeps what is logged.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOGGED.lock().expect("nobody panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What clients log is in the log at its level, on one line each.
+async fn logs(world: &World) {
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).finish();
+    tracing::subscriber::set_global_default(subscriber).expect("nobody else has set one");
+    let message = "clicked\n2026-01-01 ERROR forged";
+    for body in [
+        json!({ "message": message, "level": "warn", "data": { "user_id": "123", "text": "a\nb" } }),
+        json!({ "message": "plain" }),
+        json!({ "message": "too fine", "level": "trace", "data": null }),
+    ] {
+        assert_eq!(world.post("/log", &body).await.0, 200, "{body}");
+    }
+    for bad in [json!({}), json!({ "message": "x", "level": "loud" }), json!({ "message": 7 })] {
+        assert_eq!(world.post("/log", &bad).await.1["code"], "INVALID_REQUEST", "{bad}");
+    }
+    let text = String::from_utf8(LOGGED.lock().expect("nobody panics").clone()).expect("a text");
+    let of_clients: Vec<&str> = text.lines().filter(|line| line.contains(" client: ")).collect();
+    let [warning, info] = of_clients[..] else { panic!("{text}") };
+    assert!(warning.contains("WARN") && warning.contains(r"clicked\n2026") && warning.contains("user_id"), "{warning}");
+    assert!(info.contains("INFO") && info.contains("plain"), "{info}");
+}
+
+async fn post_text(world: &World, path: &str, body: String) -> (u16, Json) {
+    let request = reqwest::Client::new().post(world.url(path)).bearer_auth(SECRET).body(body);
+    let answer = request.send().await.expect("the sidecar answers");
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or_default())
 }
 
 /// A view whose time to live passes is removed with its edges; a sign of life keeps it.

@@ -1,13 +1,17 @@
-//! `POST /ingest`: somebody says that a record changes.
+//! `POST /ingest` and `/ingest/batch`: somebody says that records change.
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
+use bytes::Bytes;
 use circuit::{Key, Object, RecordId, Value};
 use protocol::{ErrorCode, IngestRequest, Operation};
 
-use super::{Body, Context, Failure};
+use super::{Body, Context, Failure, unreadable};
 use crate::command::{Command, Speculation};
 use crate::json;
+
+/// Changes of one request: a JSON array, or one JSON object after the other, as in NDJSON.
+pub(super) struct Changes(Vec<IngestRequest>);
 
 /// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms
 /// it.
@@ -16,16 +20,47 @@ pub(super) async fn ingest(
     Body(request): Body<IngestRequest>,
 ) -> Result<StatusCode, Failure> {
     context.check_ready()?;
-    if context.settings.names.is_system(&request.table) {
-        let message = format!("the table {} belongs to Sp00ky itself", request.table);
-        return Err(Failure::new(ErrorCode::InvalidRequest, message));
-    }
     let speculation = speculation(&context, request)?;
     context.send(Command::Speculate(vec![speculation])).await?;
     Ok(StatusCode::OK)
 }
 
+/// As [`ingest`], for many changes, which reach the views together. Either all are accepted or, if one can't be, none.
+pub(super) async fn ingest_batch(
+    State(context): State<Context>,
+    Changes(requests): Changes,
+) -> Result<StatusCode, Failure> {
+    context.check_ready()?;
+    let mut speculations = Vec::with_capacity(requests.len());
+    for (number, request) in (1..).zip(requests) {
+        speculations
+            .push(speculation(&context, request).map_err(|failure| failure.within(&format!("change {number}")))?);
+    }
+    if !speculations.is_empty() {
+        context.send(Command::Speculate(speculations)).await?;
+    }
+    Ok(StatusCode::OK)
+}
+
+impl<S: Send + Sync> FromRequest<S> for Changes {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let is_array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        let changes = match is_array {
+            true => serde_json::from_slice(&bytes),
+            false => serde_json::Deserializer::from_slice(&bytes).into_iter().collect(),
+        };
+        changes.map(Changes).map_err(|error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}")))
+    }
+}
+
 fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation, Failure> {
+    if context.settings.names.is_system(&request.table) {
+        let message = format!("the table {} belongs to Sp00ky itself", request.table);
+        return Err(Failure::new(ErrorCode::InvalidRequest, message));
+    }
     let id = record_id(&request.table, &request.id)?;
     let record = match &request.content {
         Some(content) => typed_record(content)?,

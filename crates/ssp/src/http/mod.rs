@@ -2,6 +2,7 @@
 
 mod auth;
 mod ingest;
+mod log;
 mod state;
 mod views;
 
@@ -78,6 +79,8 @@ impl Context {
 pub(crate) fn router(context: Context) -> Router {
     let guarded = Router::new()
         .route("/ingest", post(ingest::ingest))
+        .route("/ingest/batch", post(ingest::ingest_batch))
+        .route("/log", post(log::log))
         .route("/view/register", post(views::register))
         .route("/view/unregister", post(views::unregister))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::require_token));
@@ -116,6 +119,11 @@ pub(crate) struct Failure(ErrorBody);
 impl Failure {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Failure(ErrorBody::new(code, message))
+    }
+
+    /// The same failure, with the part of the request that it is about.
+    fn within(self, part: &str) -> Self {
+        Failure::new(self.0.code, format!("{part}: {}", self.0.message))
     }
 }
 
