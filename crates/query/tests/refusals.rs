@@ -101,6 +101,8 @@ fn groups_are_refused_where_they_stand() {
         ),
         ("SELECT VALUE count() FROM t WHERE a GROUP ALL", "counting in this form", "VALUE count()"),
         ("SELECT count() FROM t WHERE a GROUP ALL START 1", "a window without the only row", "GROUP ALL"),
+        ("SELECT b FROM t WHERE a GROUP ALL START 3", "a window without the only row", "GROUP ALL"),
+        ("SELECT b FROM t GROUP ALL LIMIT 0", "a window without the only row", "GROUP ALL"),
         ("SELECT VALUE a OMIT b FROM t GROUP BY a", "OMIT of a grouped VALUE", "OMIT b"),
     ];
     for (text, what, snippet) in cases {
@@ -153,11 +155,7 @@ fn orders_are_refused_where_they_stand() {
             "ordering rows that may be links by more than names and indexes",
             "a.*",
         ),
-        (
-            "SELECT a + 1 AS s FROM t:1.friends ORDER BY s, b",
-            "ordering rows that may be no objects by a computed value, beside others",
-            "s",
-        ),
+        ("SELECT a + 1 AS s FROM t:1.friends ORDER BY s, b", "ordering rows that may be lists by a path", "b"),
         (
             "SELECT a + 1 AS s, b - 1 FROM t:1.friends ORDER BY s",
             "ordering rows that may be no objects by a computed value, beside others",

@@ -91,7 +91,7 @@ const PATHS: &[&str] = &[
     "SELECT VALUE id FROM u:1->(likes WHERE weight = $one)->t, t:1",
     "SELECT * FROM u:1->likes ORDER BY weight LIMIT 2 START 1",
     "SELECT * FROM u:1.friends",
-    "SELECT name, n FROM u:1.friends ORDER BY n DESC",
+    "SELECT name, n FROM u:1.friends",
     "SELECT name, n ?? 1 AS m FROM $me.friends",
     "SELECT *, org.name FROM u:1.friends WHERE org.n = 1",
     "SELECT VALUE id FROM $me.friends[WHERE n = $one]",
@@ -109,7 +109,7 @@ const PATHS: &[&str] = &[
     "SELECT VALUE id FROM t WHERE author IN (SELECT VALUE id FROM u:1.friends)",
     "SELECT VALUE id FROM (SELECT VALUE author FROM t WHERE n = 1)[0]->wrote->t",
     "SELECT * FROM (SELECT * FROM u:1->wrote->t ORDER BY n DESC LIMIT 2) WHERE n > 1",
-    "SELECT a FROM [{ a: 3 }, 7, { a: 1 }, [{ a: 2 }], u:1] ORDER BY a LIMIT 3",
+    "SELECT a FROM [{ a: 3 }, 7, { a: 1 }, [{ a: 2 }], u:1] LIMIT 3",
 ];
 
 /// Rows that are links, and other values; answers as rows; parts of the rows that are read.

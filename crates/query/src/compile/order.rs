@@ -41,7 +41,12 @@ pub(super) fn stored(
     let standing = builder.standing;
     for (number, key) in keys(ordering)?.iter().enumerate() {
         let anchor = Anchor::OrderKey(number);
-        let column = match selected_as(&key.value, fields) {
+        let selected = selected_as(&key.value, fields);
+        if rows == Rows::Values && selected.is_none_or(|selector| simple_field(&selector.expr).is_some()) {
+            let reason = "is not supported, as SurrealDB compares lists by it in a way of its own";
+            return Err(Refusal::new("ordering rows that may be lists by a path", reason, anchor));
+        }
+        let column = match selected {
             Some(selector) => {
                 refuse_other_id(key, selector, &anchor)?;
                 if simple_field(&selector.expr).is_none() {
