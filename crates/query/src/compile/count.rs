@@ -13,6 +13,7 @@ use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal
 use super::builder::Builder;
 use super::group::selectors;
 use super::names::{flat_name, name_of};
+use super::window::keeps_the_only_row;
 use crate::refusal::{Anchor, Clause, Refusal};
 
 /// Whether SurrealDB counts without looking at rows, which shapes the answer differently and ignores the window.
@@ -69,8 +70,7 @@ pub(super) fn refuse_count_by_index(select: &SelectStatement, window: Option<Win
         let anchor = if matches!(select.fields, SurrealFields::Value(_)) { Clause::Value } else { Clause::Group };
         return Err(Refusal::new("counting in this form", reason, Anchor::Clause(anchor)));
     }
-    let keeps_the_only_row = window.is_none_or(|window| window.start == 0 && window.limit != Some(0));
-    if !keeps_the_only_row {
+    if !keeps_the_only_row(window) {
         let reason = "is not supported, as SurrealDB ignores it where an index can count";
         return Err(Refusal::new("a window without the only row", reason, Anchor::Clause(Clause::Group)));
     }

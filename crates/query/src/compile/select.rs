@@ -213,8 +213,7 @@ impl Select<'_, '_, '_> {
         if count::may_be_counted_by_index(self.select) {
             count::refuse_count_by_index(self.select, window)?;
         }
-        let keeps_the_only_row = window.is_none_or(|window| window.start == 0 && window.limit != Some(0));
-        if groups.0.is_empty() && !keeps_the_only_row {
+        if groups.0.is_empty() && !window::keeps_the_only_row(window) {
             let reason = "is not supported, as SurrealDB ignores it where there are no rows";
             return Err(Refusal::new("a window without the only row", reason, Anchor::Clause(Clause::Group)));
         }

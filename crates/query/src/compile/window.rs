@@ -45,3 +45,8 @@ fn count(
     };
     u64::try_from(number).map_err(|_| Refusal::invalid(format!("{name} must not be negative"), anchor))
 }
+
+/// Whether a window shows the row of a result that has exactly one.
+pub(super) fn keeps_the_only_row(window: Option<Window>) -> bool {
+    window.is_none_or(|window| window.start == 0 && window.limit != Some(0))
+}
