@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use circuit::{Object, Value};
+use mimalloc::MiMalloc;
 use support::by_author::{self, ByAuthor, ByAuthorInputs};
 use support::contest::{self, ByHand, Case, Contestant, Effort};
 use support::dataflow::{Dataflow, Inputs};
@@ -11,6 +12,10 @@ use support::options::Options;
 use support::report::{self, Line, Standing, Table, Times};
 use support::results::Digest;
 use support::rows::{Thread, parameters, record, scatter};
+
+/// What `spky` allocates with.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let options = Options::from_args();

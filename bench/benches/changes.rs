@@ -1,6 +1,7 @@
 //! One change under many views: W1 (equality), W6 (a link in the condition), W9 (nothing to find a view by).
 
 use circuit::Value;
+use mimalloc::MiMalloc;
 use support::by_author::{self, ByAuthor};
 use support::contest::{self, ByHand, Case, Effort};
 use support::engine::Engine;
@@ -11,6 +12,10 @@ use support::rows::{Org, Thread, User, org_name, parameters, record, scatter};
 use support::scans::{self, Scans};
 
 const ROWS: u64 = 100_000;
+
+/// What `spky` allocates with.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let options = Options::from_args();

@@ -1,6 +1,7 @@
 //! One change under results with a shape: W2 (windows), W3 (subqueries), W7 (groups).
 
 use circuit::{Object, Value};
+use mimalloc::MiMalloc;
 use support::contest::{self, ByHand, Case, Effort};
 use support::engine::Engine;
 use support::groups::{self, Groups};
@@ -11,6 +12,10 @@ use support::subqueries::{self, Subqueries, Write};
 use support::windows::{self, Windows};
 
 const ROWS: u64 = 100_000;
+
+/// What `spky` allocates with.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let options = Options::from_args();

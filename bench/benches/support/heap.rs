@@ -3,11 +3,13 @@
 //! A counter of our own, as it is less than any dependency: `dhat` takes a backtrace of every allocation, which a
 //! million rows are too many for, and `stats_alloc` knows what was asked for, but not what the allocator took for it.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::ops::Sub;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The system's allocator, with a count of what is allocated. For the benchmarks of memory only: counting takes time.
+use mimalloc::MiMalloc;
+
+/// The allocator of `spky`, with a count of what is allocated. For the benchmarks of memory only: counting takes time.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -19,7 +21,7 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 pub struct Bytes {
     /// As the program asked for them.
     pub requested: usize,
-    /// With the allocator's rounding and its header of each allocation.
+    /// With the allocator's rounding.
     pub taken: usize,
 }
 
@@ -40,39 +42,43 @@ impl Sub for Bytes {
     }
 }
 
-/// What an allocation takes in the GNU C library: 8 bytes of header, rounded up to 16, and at least 32.
-fn taken(size: usize) -> usize {
-    (size + 8).next_multiple_of(16).max(32)
+/// What the allocator takes for an allocation.
+///
+/// # Safety
+/// `pointer` is null or was allocated by [`MiMalloc`].
+unsafe fn taken(pointer: *const u8) -> usize {
+    // SAFETY: as the caller promises.
+    unsafe { MiMalloc.usable_size(pointer) }
 }
 
-fn count(size: usize) {
-    REQUESTED.fetch_add(size, Relaxed);
-    TAKEN.fetch_add(taken(size), Relaxed);
-}
-
-fn discount(size: usize) {
-    REQUESTED.fetch_sub(size, Relaxed);
-    TAKEN.fetch_sub(taken(size), Relaxed);
-}
-
-// SAFETY: everything is done by the system's allocator, with the arguments as they came.
+// SAFETY: everything is done by the allocator, with the arguments as they came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
         // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
+        let pointer = unsafe { MiMalloc.alloc(layout) };
+        REQUESTED.fetch_add(layout.size(), Relaxed);
+        // SAFETY: it was allocated just now.
+        TAKEN.fetch_add(unsafe { taken(pointer) }, Relaxed);
+        pointer
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        discount(layout.size());
+        REQUESTED.fetch_sub(layout.size(), Relaxed);
         // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
+        TAKEN.fetch_sub(unsafe { taken(pointer) }, Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        discount(layout.size());
-        count(new_size);
+        REQUESTED.fetch_sub(layout.size(), Relaxed);
         // SAFETY: as the caller promises.
-        unsafe { System.realloc(pointer, layout, new_size) }
+        TAKEN.fetch_sub(unsafe { taken(pointer) }, Relaxed);
+        // SAFETY: as the caller promises.
+        let pointer = unsafe { MiMalloc.realloc(pointer, layout, new_size) };
+        REQUESTED.fetch_add(new_size, Relaxed);
+        // SAFETY: it was allocated just now.
+        TAKEN.fetch_add(unsafe { taken(pointer) }, Relaxed);
+        pointer
     }
 }
