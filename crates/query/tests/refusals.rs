@@ -50,6 +50,11 @@ fn clauses_are_refused_where_they_stand() {
         ("SELECT * FROM t WHERE id = t:[[-0f]]", "a record id with -0f inside of its key", "t"),
         ("SELECT * FROM t:1.friends SPLIT a", "SPLIT of rows that are no objects", "SPLIT a"),
         ("SELECT * FROM t FETCH a, $given", "anything but names, indexes and .* in FETCH", "$given"),
+        (
+            "SELECT VALUE (SELECT * FROM u WHERE $parent.a) OMIT a FROM t",
+            "OMIT beside VALUE with a subquery that reads the row",
+            "OMIT a",
+        ),
         ("SELECT * OMIT a, $given FROM t", "anything but names, indexes and .* in OMIT", "$given"),
         ("SELECT * OMIT type::field('a') FROM t", "anything but names, indexes and .* in OMIT", "type::field('a')"),
     ];

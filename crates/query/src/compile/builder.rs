@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use circuit::{Child, Expr, Operator, OrderKey, Output, Plan, Slot, Source, Template, Window};
+use circuit::{Child, Expr, Operator, OrderKey, Output, Plan, Shape, Slot, Source, Template, Window};
 
 use super::scope::{Standing, number_of};
 use crate::refusal::Refusal;
@@ -78,6 +78,11 @@ impl Builder {
 
     pub(super) fn set_window(&mut self, window: Option<Window>) {
         self.window = window;
+    }
+
+    /// Whether a row may be a list. A record is none.
+    pub(super) fn may_have_lists_as_rows(&self) -> bool {
+        matches!(self.source, Source::Derived(Shape::Rows | Shape::Items { are_records: false }))
     }
 
     /// The column with this value, which is added if there is none.

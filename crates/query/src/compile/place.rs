@@ -69,10 +69,17 @@ impl Builder {
         if !has_outer && !lowered.needs_row(&expr) {
             return Ok(expr);
         }
-        if expr.is_closed() && reads_records(&expr, lowered) {
+        if expr.is_closed() && (reads_records(&expr, lowered) || self.walks_from_a_list(&expr)) {
             return self.column_with_parameters(expr, lowered);
         }
         expr.map_children(&mut |child, _| self.inside(child, lowered))
+    }
+
+    /// Whether a path may go on from each item of a row that is a list, with all its parts: it can't be taken apart.
+    fn walks_from_a_list(&self, expr: &Expr) -> bool {
+        let starts_at_row =
+            |expr: &Expr| matches!(expr, Expr::Walk(start, _) if matches!(**start, Expr::Row | Expr::Path(_)));
+        self.may_have_lists_as_rows() && expr.any(&mut |expr| starts_at_row(expr))
     }
 
     /// A column for an expression that reads other records on its way, which a condition can't: parameters in it are

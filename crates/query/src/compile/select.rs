@@ -10,8 +10,8 @@ use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal, With};
 
 use super::builder::Builder;
-use super::projection::Projection;
-use super::scope::{Context, Standing};
+use super::projection::{Projection, Selected};
+use super::scope::{Context, Standing, is_correlated};
 use super::source::{From, Rows, Sources};
 use super::{answer, count, group, key, order, window};
 use crate::functions;
@@ -62,6 +62,7 @@ impl Select<'_, '_, '_> {
             return self.grouped(builder, sources.is_list, window, output);
         }
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
+        self.refuse_omitted_parent(&projection)?;
         let is_fast = self.is_fast(sources);
         let computed = match &self.select.order {
             Some(ordering) => order::stored(
@@ -97,6 +98,16 @@ impl Select<'_, '_, '_> {
         }
         output.fields = projection.place(&mut builder, is_fast, &computed, rows)?;
         Ok(builder.finish(output))
+    }
+
+    /// Beside `VALUE`, what is omitted is gone before the value is computed, and not there in the `$parent` of a subquery.
+    fn refuse_omitted_parent(&self, projection: &Projection) -> Result<(), Refusal> {
+        let reads_row = |field: &Selected| field.lowered.subqueries.iter().any(is_correlated);
+        if projection.is_value && !self.select.omit.is_empty() && projection.fields.iter().any(reads_row) {
+            let what = "OMIT beside VALUE with a subquery that reads the row";
+            return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Omit)));
+        }
+        Ok(())
     }
 
     fn refuse_clauses(&self) -> Result<(), Refusal> {

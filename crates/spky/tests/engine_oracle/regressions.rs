@@ -125,6 +125,18 @@ const CASES: &[Case] = &[
         params: "{}",
         others: &[],
     },
+    // A path that begins in a list goes on from each item with all that is behind it, also with a parameter in it.
+    Case {
+        batches: &[&["RELATE user:2->likes:3->thread:0 CONTENT { status: 1 }"]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * FROM [user:1, user:2]->likes[WHERE status] WHERE out[WHERE $this = $p0]",
+        params: "{ p0: 4 }",
+        others: &[
+            ("SELECT * FROM [user:1, user:2]->likes WHERE $this.out[WHERE $this = $p0]", "{ p0: thread:0 }"),
+            ("SELECT VALUE out[WHERE $this = $p0] FROM [user:1, user:2]->likes", "{ p0: thread:0 }"),
+        ],
+    },
     // A geometry is an object where fields are picked from it, and stays what it is where all of it is taken.
     Case {
         batches: &[&[]],

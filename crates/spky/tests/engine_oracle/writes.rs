@@ -145,7 +145,8 @@ fn record(random: &mut Random, table: &Table) -> String {
     match (other_keys, random.below(3)) {
         (false, _) => format!("{}:{}", table.name, random.below(table.keys)),
         (true, 0) => format!("thread:s{}", random.below(3)),
-        (true, 1) => format!("thread:['a', {}]", random.pick(&["0", "1", "2", "1f", "1dec", "1.5"])),
+        // No two that are equal: of such, SurrealDB reads the second by its id as if it were the first.
+        (true, 1) => format!("thread:['a', {}]", random.pick(&["0", "1", "2f", "3dec", "1.5"])),
         (true, _) => format!("thread:{{ a: {} }}", random.below(2)),
     }
 }
