@@ -53,7 +53,7 @@ impl Database {
             if table.is_none() {
                 text.push_str(&format!("DEFINE TABLE IF NOT EXISTS {};\n", crate::ident::escape(name)));
             }
-            let missing = TableInfo { name: (*name).to_owned(), has_changefeed: false, is_view: false };
+            let missing = TableInfo { name: (*name).to_owned(), id: 0, has_changefeed: false, is_view: false };
             text.push_str(&schema::capture(options, table.unwrap_or(&missing)));
             fresh.push((*name).to_owned());
         }
@@ -116,6 +116,10 @@ pub(crate) fn tables_of(action: &'static str, info: sdk::Value) -> Result<Vec<(T
             Some(sdk::Value::Table(name)) => name.into_string(),
             _ => return Err(unexpected()),
         };
+        let id = match table.remove("id") {
+            Some(sdk::Value::Number(sdk::Number::Int(id))) => u64::try_from(id).map_err(|_| unexpected())?,
+            _ => return Err(unexpected()),
+        };
         let retention = match table.remove("changefeed") {
             Some(sdk::Value::Object(mut changefeed)) => match changefeed.remove("expiry") {
                 Some(sdk::Value::Duration(expiry)) => Some(expiry.into_inner()),
@@ -124,7 +128,7 @@ pub(crate) fn tables_of(action: &'static str, info: sdk::Value) -> Result<Vec<(T
             _ => None,
         };
         let is_view = matches!(table.get("view"), Some(view) if !matches!(view, sdk::Value::None | sdk::Value::Null));
-        found.push((TableInfo { name, has_changefeed: retention.is_some(), is_view }, retention));
+        found.push((TableInfo { name, id, has_changefeed: retention.is_some(), is_view }, retention));
     }
     Ok(found)
 }

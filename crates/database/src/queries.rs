@@ -19,6 +19,8 @@ use crate::schema::{self, RefMode, user_edge_table};
 
 /// How many rows are read with one request.
 const PAGE: usize = 10_000;
+/// How many views are removed in one transaction: each takes its edges with it.
+const REMOVED_AT_ONCE: usize = 100;
 
 /// A view as its client registered it.
 #[derive(Clone, Debug)]
@@ -111,7 +113,14 @@ impl Database {
         variables.insert("edges", records_of_query(edge_table, key));
         variables.insert("rows", records_of_query(&self.names().row(), key));
         let text = "BEGIN; DELETE $edges RETURN NONE; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
-        self.run_retrying(ACTION, text, variables).await.map(drop)
+        match self.run_retrying(ACTION, text, variables.clone()).await {
+            Err(Error::NoSuchTable { .. }) => {
+                // The table of edges has gone with the user.
+                let text = "BEGIN; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
+                self.run_retrying(ACTION, text, variables).await.map(drop)
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Removes a view with all its edges and row records if its time is up, in one transaction; says whether it was
@@ -137,6 +146,22 @@ impl Database {
         let rows = array(ACTION, removed)?.into_iter();
         let keys = rows.map(|row| stored(ACTION, row).map(|query| query.row.key));
         keys.collect()
+    }
+
+    /// Removes all views with all that they have. One request for each [`REMOVED_AT_ONCE`] views, and some more.
+    pub async fn remove_queries(&self) -> Result<()> {
+        const ACTION: &str = "removing all views";
+        let query = escape(&self.names().query());
+        let text =
+            format!("RETURN array::len(DELETE (SELECT VALUE id FROM {query} LIMIT {REMOVED_AT_ONCE}) RETURN BEFORE)");
+        while self.run_retrying(ACTION, text.clone(), Variables::new()).await?.take(0)? != sdk::Value::Number(0.into())
+        {
+        }
+        // What belongs to no view is there only if somebody else has put it there.
+        let tables = self.tables().await?.into_iter().map(|table| table.name);
+        let kept = tables.filter(|table| self.names().is_list_ref(table) || *table == self.names().row());
+        let text: String = kept.map(|table| format!("DELETE {} RETURN NONE;", escape(&table))).collect();
+        self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
     }
 
     /// All stored views, in the order of their keys. One request for each 10,000.

@@ -9,6 +9,9 @@ use protocol::Names;
 
 use crate::ident::{escape, literal};
 
+/// The table whose records are users: their tables of edges have the shortest names.
+const USERS: &str = protocol::USERS;
+
 /// How changes of the application's records reach the SSP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
@@ -33,6 +36,7 @@ pub enum RefMode {
 pub struct SchemaOptions {
     pub names: Names,
     pub capture: Capture,
+    pub ref_mode: RefMode,
     /// How long changefeeds reach back, as SurrealQL writes a duration. An SSP that was away for longer reads the
     /// tables again.
     pub retention: std::time::Duration,
@@ -43,11 +47,12 @@ pub struct SchemaOptions {
 }
 
 impl SchemaOptions {
-    /// Capture by changefeed, reaching back a day.
+    /// Capture by changefeed, reaching back a day, and a table of edges for each user.
     pub fn new(names: Names, ssp_url: impl Into<String>, secret: impl Into<String>) -> Self {
         SchemaOptions {
             names,
             capture: Capture::Feed,
+            ref_mode: RefMode::default(),
             retention: std::time::Duration::from_secs(24 * 60 * 60),
             ssp_url: ssp_url.into(),
             secret: secret.into(),
@@ -61,6 +66,7 @@ impl std::fmt::Debug for SchemaOptions {
         f.debug_struct("SchemaOptions")
             .field("names", &self.names)
             .field("capture", &self.capture)
+            .field("ref_mode", &self.ref_mode)
             .field("retention", &self.retention)
             .field("ssp_url", &self.ssp_url)
             .finish_non_exhaustive()
@@ -71,6 +77,8 @@ impl std::fmt::Debug for SchemaOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableInfo {
     pub name: String,
+    /// A number of the database's own: a table that is removed and defined again gets another one.
+    pub id: u64,
     pub has_changefeed: bool,
     /// Whether its rows are computed from another table (`DEFINE TABLE … AS SELECT`).
     pub is_view: bool,
@@ -237,8 +245,38 @@ pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
         let _ = writeln!(text, "ALTER TABLE {name} CHANGEFEED {retention};");
     }
     text.push_str(&version_event(options, &name));
+    if table.name == USERS {
+        text.push_str(&user_event(options));
+    }
     text.push('\n');
     text
+}
+
+/// Gives a user a table of edges in the very transaction that makes the user, so that it is there when the first session
+/// begins, and takes it away with the user.
+///
+/// Which user the table is of is in its name. That is the permission: a definition can't be put together from values.
+fn user_event(options: &SchemaOptions) -> String {
+    let event = escape(&options.names.list_ref());
+    if options.ref_mode == RefMode::Single {
+        return format!("REMOVE EVENT IF EXISTS {event} ON TABLE {USERS};\n");
+    }
+    let prefix = literal(&options.names.list_ref_user(USERS, ""));
+    let query = escape(&options.names.query());
+    // What follows `user:` in the text of an id.
+    let key = USERS.len() + 1;
+    format!(
+        "DEFINE EVENT OVERWRITE {event} ON TABLE {USERS} WHEN $event != 'UPDATE' THEN {{
+    LET $edges = string::concat({prefix}, string::slice(<string> $value.id, {key}));
+    IF $event = 'CREATE' {{
+        DEFINE TABLE IF NOT EXISTS $edges TYPE RELATION IN {query} SCHEMALESS PERMISSIONS
+            FOR select WHERE record::tb(id) = string::concat({prefix}, string::slice(<string> $auth.id, {key}))
+            FOR create, update, delete NONE
+    }} ELSE {{
+        REMOVE TABLE IF EXISTS $edges
+    }}
+}};\n"
+    )
 }
 
 fn version_event(options: &SchemaOptions, table: &str) -> String {

@@ -3,6 +3,7 @@
 //!
 //! No I/O, and nothing of SurrealDB's crates or of the engine: everything that talks HTTP can afford to depend on this.
 
+mod debug;
 mod duration;
 mod error;
 mod hash;
@@ -11,11 +12,12 @@ mod names;
 mod request;
 mod response;
 
+pub use debug::{CachedRow, DebugDependencies, DebugView};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ErrorBody, ErrorCode};
 pub use hash::{ContentHash, ContentHashError, EntryHasher};
 pub use key::{ViewKey, ViewKeyError};
-pub use names::{DEFAULT_PREFIX, Names, NamesError};
+pub use names::{DEFAULT_PREFIX, Names, NamesError, USERS};
 pub use request::{
     Format, Frequency, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest,
 };

@@ -20,6 +20,10 @@ impl Default for Names {
     }
 }
 
+/// The table whose records are users, by convention. Users may be in any table; those in this one have edge tables with
+/// the shortest names, which exist from sign-up on.
+pub const USERS: &str = "user";
+
 impl Names {
     /// Names under a prefix such as `_00_` or `_spooky_`.
     ///
@@ -58,7 +62,7 @@ impl Names {
     /// `key` is the user's record key as SurrealQL writes it, so that `user:1` and `` user:`1` `` have tables of their
     /// own; users of a table that is not called `user` are told apart by a colon, which no unescaped key contains.
     pub fn list_ref_user(&self, table: &str, key: &str) -> String {
-        if table == "user" {
+        if table == USERS {
             self.with(&format!("list_ref_user_{key}"))
         } else {
             self.with(&format!("list_ref_user_{table}:{key}"))

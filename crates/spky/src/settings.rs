@@ -29,6 +29,7 @@ pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions,
     let secret = config.auth_secret.as_ref().map(config::Secret::expose).unwrap_or_default();
     let mut options = database::schema::SchemaOptions::new(names(config)?, ssp_url(config), secret);
     options.capture = capture(config);
+    options.ref_mode = ref_mode(config);
     Ok(options)
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Erro
         throttle: config.ssp.query_update_throttle,
         page_size: config.ssp.bootstrap_page_size.get(),
         ttl_sweep: config.ssp.ttl_cleanup_interval,
+        state_file: Some(config.ssp.persistence_file.clone()),
         id: config.ssp.id.clone(),
         names: names(config)?,
     })

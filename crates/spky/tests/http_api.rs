@@ -27,6 +27,8 @@ async fn the_interface_answers_as_documented() {
     ingests(&world).await;
     ingests_batches(&world).await;
     logs(&world).await;
+    shows_what_it_holds(&world).await;
+    resets(&world).await;
     world.ssp.stop().await.expect("the sidecar stops");
 }
 
@@ -86,6 +88,51 @@ async fn refuses_with_position(world: &World) {
     assert_eq!(get(world, "/ingest").await.1["code"], "METHOD_NOT_ALLOWED");
     let huge = json!({ "id": "x".repeat(17 << 20) });
     assert_eq!(world.post("/ingest", &huge).await.0, 413);
+}
+
+/// The debug pages, as documented.
+async fn shows_what_it_holds(world: &World) {
+    let surql = "SELECT *, (SELECT * FROM note WHERE thread = $parent.id) AS notes FROM thread WHERE status = 'shown'";
+    world.run("CREATE thread:7 SET status = 'shown'; CREATE note:1 SET thread = thread:7").await;
+    world.register("shown", surql, "{}").await;
+    world.quiet().await;
+    let (status, view) = get(world, "/debug/view/shown").await;
+    assert_eq!((status, &view["view_id"], &view["cache_size"]), (200, &json!("shown"), &json!(1)));
+    assert_eq!(view["cache"], json!([{ "id": "thread:7", "version": 1 }]));
+    assert_eq!(view["subquery_cache"], json!({ "notes": [{ "id": "note:1", "version": 1 }] }));
+    assert_eq!((&view["subquery_tables"], &view["format"]), (&json!(["note"]), &json!("streaming")));
+    assert_eq!(view["referenced_tables"], json!(["note", "thread"]));
+    let generation = view["content_generation"].as_u64().expect("a number");
+    world.run("UPDATE note:1 SET text = 'new'").await;
+    world.quiet().await;
+    let (_, after) = get(world, "/debug/view/_00_query:shown").await;
+    assert_eq!(after["subquery_cache"]["notes"][0]["version"], 2);
+    assert_eq!(after["content_generation"], generation + 1);
+    assert_eq!(world.run("RETURN _00_query:shown.hash").await[0].clone().into_json_value(), after["last_hash"]);
+
+    assert_eq!(get(world, "/debug/view/nobody").await.1["code"], "NOT_FOUND");
+    let (status, deps) = get(world, "/debug/deps").await;
+    assert_eq!((status, &deps["dependency_map"]["note"]), (200, &json!(["shown"])));
+    assert!(deps["dependency_map"]["thread"].as_array().expect("views").contains(&json!("shown")), "{deps}");
+    let (_, info) = get(world, "/info").await;
+    assert_eq!(deps["view_count"], info[0]["views"]);
+    assert!(deps["tables_in_store"].as_array().expect("tables").contains(&json!("thread")), "{deps}");
+}
+
+/// Afterwards there are no views, in the database neither, and what is registered next is right.
+async fn resets(world: &World) {
+    assert_eq!(world.post("/reset", &json!({})).await.0, 200);
+    assert_eq!(get(world, "/health").await.1["status"], "ready");
+    assert_eq!(get(world, "/info").await.1[0]["views"], 0);
+    let left = world.run("SELECT * FROM _00_query, _00_list_ref, _00_row").await;
+    assert_eq!(left[0].clone().into_json_value(), json!([]));
+    let surql = "SELECT * FROM thread WHERE status = 'shown'";
+    world.register("after", surql, "{}").await;
+    world.register("barrier", "SELECT * FROM barrier", "{}").await;
+    world.run("CREATE thread:8 SET status = 'shown'").await;
+    world.quiet().await;
+    world.compare("after", surql, "{}").await.expect("the view is right");
+    assert_eq!(world.edges("after").await.len(), 2);
 }
 
 async fn asks_for_the_token(world: &World) {

@@ -79,3 +79,41 @@ async fn a_users_view_is_that_users_alone() {
     assert_eq!(ask(&bob, "fn::query::heartbeat('mine')").await.to_sql(), "false");
     world.ssp.stop().await.expect("the sidecar stops");
 }
+
+/// A user can follow the own table of edges from the first moment of the first session, and the table goes with the user,
+/// as the views do.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_of_a_user_comes_and_goes_with_the_user() {
+    let stage = stage().await;
+    let world = World::start(&stage, "user_views", Capture::Feed, SCHEMA).await.with_barrier().await;
+    let ada = signed_up(&world, "ada").await;
+    let mut live = ada.query("LIVE SELECT * FROM _00_list_ref_user_ada").await.expect("the database answers");
+    let mut edges = live.stream::<Notification<Value>>(0).expect("a live query");
+    let bob = signed_up(&world, "bob").await;
+    let register = "fn::query::register({ id: 'mine', surql: 'SELECT * FROM note', clientId: 'c', ttl: 1h })";
+    ask(&ada, register).await;
+    let edge = tokio::time::timeout(Duration::from_secs(10), edges.next()).await.expect("in time");
+    assert_eq!(edge.expect("the live query goes on").expect("a notification").action, Action::Create);
+    assert_eq!(ask(&bob, "SELECT * FROM _00_list_ref_user_ada").await.to_sql(), "[]", "of another user");
+    assert_eq!(ask(&bob, "SELECT * FROM _00_list_ref_user_bob").await.to_sql(), "[]");
+
+    world.run("CREATE note:9; DELETE user:ada").await;
+    world.quiet().await;
+    let tables = world.run("RETURN object::keys((INFO FOR DB).tables)").await.swap_remove(0).to_sql();
+    assert!(!tables.contains("list_ref_user_ada") && tables.contains("list_ref_user_bob"), "{tables}");
+    let views = "RETURN array::len(SELECT * FROM _00_query WHERE authId = user:ada)";
+    let mut left = world.run(views).await.swap_remove(0).to_sql();
+    for _ in 0..100 {
+        if left == "0" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        left = world.run(views).await.swap_remove(0).to_sql();
+    }
+    assert_eq!(left, "0");
+    world.run("CREATE note:10").await;
+    world.quiet().await;
+    let tables = world.run("RETURN object::keys((INFO FOR DB).tables)").await.swap_remove(0).to_sql();
+    assert!(!tables.contains("list_ref_user_ada"), "no edge has brought it back: {tables}");
+    world.ssp.stop().await.expect("the sidecar stops");
+}

@@ -1,57 +1,110 @@
-//! Tables that come into being while we run.
+//! The tables that are captured and have been read.
 //!
-//! A record makes its table, where nothing forbids it, and such a table has no changefeed: nothing tells of it. So
-//! tables are looked for now and then, and when a view asks for one that is not known. Reading a table must not
-//! overtake the feed: a page that is older than a change must not be applied after it. Therefore whoever follows the
-//! feed does it, between two batches.
+//! A record makes its table, where nothing forbids it, and such a table has no changefeed: nothing tells of it. Nor does
+//! anything tell that a table was removed, or defined again. So tables are looked at now and then, and when a view asks
+//! for one that is not known.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use database::TableInfo;
+use tokio::sync::oneshot;
 
-/// How often tables are looked for.
-pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
-
-/// Asks for a table to be captured and read.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) table: String,
-    /// Told when the table has been read; dropped if that failed.
-    pub(crate) done: oneshot::Sender<()>,
-}
+use crate::errand::{Errand, Errands};
 
 /// The tables that are captured and have been read, known to all.
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
-    known: Arc<RwLock<HashSet<String>>>,
-    requests: mpsc::Sender<Request>,
+    /// Which table had the name, as the database counts them: one that is removed and defined again is another one.
+    known: Arc<RwLock<BTreeMap<String, u64>>>,
+    errands: Errands,
+}
+
+/// What there is to do so that we know what the database has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Tables that are new, or others than those that were read, or not captured any more.
+    pub(crate) unread: Vec<TableInfo>,
+    /// Tables that were read, and are gone.
+    pub(crate) gone: Vec<String>,
 }
 
 impl Tables {
-    /// An empty set, and the requests of those who miss a table.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Request>) {
-        let (requests, queue) = mpsc::channel(64);
-        (Tables { known: Arc::default(), requests }, queue)
+    /// Nothing is known; what is missed is asked for with `errands`.
+    pub(crate) fn new(errands: Errands) -> Self {
+        Tables { known: Arc::default(), errands }
     }
 
-    pub(crate) fn add(&self, table: &str) {
-        // A set is whole even if somebody panicked while holding it.
-        self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(table.to_owned());
+    pub(crate) fn add(&self, table: &TableInfo) {
+        self.write().insert(table.name.clone(), table.id);
     }
 
-    fn contains(&self, table: &str) -> bool {
-        self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(table)
+    pub(crate) fn remove(&self, table: &str) {
+        self.write().remove(table);
+    }
+
+    /// All of them, for the saved state.
+    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
+        self.read().clone()
+    }
+
+    /// Takes over what a saved state has.
+    pub(crate) fn set(&self, tables: BTreeMap<String, u64>) {
+        *self.write() = tables;
+    }
+
+    /// Compares what is known with the application's tables as they are.
+    pub(crate) fn survey(&self, tables: &[TableInfo]) -> Survey {
+        let known = self.read();
+        let is_read = |table: &&TableInfo| table.has_changefeed && known.get(&table.name) == Some(&table.id);
+        let is_there = |name: &&String| tables.iter().any(|table| table.name == **name);
+        Survey {
+            unread: tables.iter().filter(|table| !is_read(table)).cloned().collect(),
+            gone: known.keys().filter(|name| !is_there(name)).cloned().collect(),
+        }
     }
 
     /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible.
     pub(crate) async fn require(&self, table: &str) -> bool {
-        if self.contains(table) {
+        if self.read().contains_key(table) {
             return true;
         }
         let (done, adopted) = oneshot::channel();
-        let request = Request { table: table.to_owned(), done };
-        self.requests.send(request).await.is_ok() && adopted.await.is_ok()
+        let errand = Errand::Adopt { table: table.to_owned(), done };
+        self.errands.send(errand).await.is_ok() && adopted.await.is_ok()
+    }
+
+    // The map is whole even if somebody panicked while holding it.
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, u64>> {
+        self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, u64>> {
+        self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn table(name: &str, id: u64, has_changefeed: bool) -> TableInfo {
+        TableInfo { name: name.to_owned(), id, has_changefeed, is_view: false }
+    }
+
+    #[test]
+    fn a_survey_finds_what_is_not_as_it_was_read() {
+        let tables = Tables::new(mpsc::channel(1).0);
+        let [same, other, uncaptured, gone] =
+            [("same", 1), ("other", 2), ("uncaptured", 3), ("gone", 4)].map(|(name, id)| table(name, id, true));
+        [&same, &other, &uncaptured, &gone].into_iter().for_each(|table| tables.add(table));
+        let again = table("other", 7, true);
+        let overwritten = table("uncaptured", 3, false);
+        let new = table("new", 8, false);
+        let survey = tables.survey(&[same, again.clone(), overwritten.clone(), new.clone()]);
+        assert_eq!(survey, Survey { unread: vec![again, overwritten, new], gone: vec!["gone".to_owned()] });
     }
 }

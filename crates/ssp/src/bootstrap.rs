@@ -1,106 +1,184 @@
 //! From an empty engine to one that agrees with the database.
 //!
-//! First the feed's position is taken, then the tables are read page by page while others write to them, then the feed
-//! is followed from that position: what changed while reading comes again and ends in the committed state. Views that
-//! an earlier process left are taken up last, and of their edges only those that differ are written.
+//! With a saved state, its rows are taken over and the feed is followed from where they were saved. Without one, first the
+//! feed's position is taken, then the tables are read page by page while others write to them, then the feed is followed
+//! from that position: what changed while reading comes again and ends in the committed state. Views that an earlier
+//! process left are taken up last, and of their edges only those that differ are written.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use circuit::{RecordId, SameRecord, Value};
-use database::{Capture, Database, Feed, QueryRow, SchemaOptions};
+use database::{Capture, Database, Feed, Probe, QueryRow, SchemaOptions, TableInfo};
+use futures::{StreamExt, TryStreamExt, stream};
 use query::{ErrorKind, Query};
-use std::collections::HashSet;
 use tokio::sync::oneshot;
 
-use crate::adoption::Tables;
+use crate::adoption::{Survey, Tables};
 use crate::command::{Command, EngineSender, Left};
 use crate::error::Error;
+use crate::saved::{self, Mark, SavedState};
 use crate::settings::Settings;
 use crate::view::View;
 
+/// How many views are taken up at once: each takes two requests, and the database answers several at a time.
+const VIEWS_AT_ONCE: usize = 16;
+
 /// Reads what is in the database into the engine.
-#[derive(Clone)]
 pub(crate) struct Loader {
     database: Database,
     engine: EngineSender,
     settings: Arc<Settings>,
-    known: Tables,
+    tables: Tables,
+    /// Whether it is known what an earlier process has saved.
+    has_looked: bool,
+    saved: Option<SavedState>,
+    /// Whether the views that an earlier process left are taken up.
+    has_views: bool,
 }
 
 impl Loader {
-    pub(crate) fn new(database: Database, engine: EngineSender, settings: Arc<Settings>, known: Tables) -> Self {
-        Loader { database, engine, settings, known }
+    pub(crate) fn new(database: Database, engine: EngineSender, settings: Arc<Settings>, tables: Tables) -> Self {
+        Loader { database, engine, settings, tables, has_looked: false, saved: None, has_views: false }
     }
 
-    /// Loads all tables and takes up all views. Answers the feed to follow from here, where capture is by feed.
-    pub(crate) async fn bootstrap(&self) -> Result<Option<Feed>, Error> {
-        let mut feed = match self.settings.capture {
-            Capture::Feed => Some(self.restart_feed().await?),
-            Capture::Push => None,
-        };
-        self.load_all().await?;
-        if let Some(feed) = &mut feed {
-            self.catch_up(feed).await?;
+    pub(crate) fn capture_mode(&self) -> Capture {
+        self.settings.capture
+    }
+
+    /// Fills the engine, from the saved state if that is possible, and answers the feed to follow from there.
+    pub(crate) async fn load_and_follow(&mut self) -> Result<Feed, Error> {
+        if let Some(feed) = self.resume().await? {
+            return Ok(feed);
         }
-        self.restore_views().await?;
+        self.send(Command::Follows(None)).await?;
+        let probe = Feed::probe(&self.database).await?;
+        let mut feed = Feed::open(self.database.clone(), probe).await?;
+        self.load_all().await?;
+        self.send(Command::Follows(Some(probe))).await?;
+        self.catch_up(&mut feed).await?;
         Ok(feed)
     }
 
-    /// Proves with a real write that the feed works, and answers it from the position of this write.
-    pub(crate) async fn restart_feed(&self) -> Result<Feed, Error> {
-        let probe = Feed::probe(&self.database).await?;
-        Ok(Feed::open(self.database.clone(), probe).await?)
+    /// Takes over what an earlier process has saved, if the feed reaches back to it.
+    async fn resume(&mut self) -> Result<Option<Feed>, Error> {
+        self.look_for_saved().await;
+        let Some(saved) = &self.saved else { return Ok(None) };
+        let Mark { instance, cursor, .. } = saved.mark;
+        let probe = Probe { instance, cursor };
+        let mut feed = match Feed::open(self.database.clone(), probe).await {
+            Ok(feed) => feed,
+            Err(error @ database::Error::Gap { .. }) => {
+                tracing::warn!(%error, "the saved state is of no use, reading the tables");
+                self.saved = None;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(SavedState { circuit, mark }) = self.saved.take() else { return Ok(None) };
+        tracing::info!(tables = mark.tables.len(), "going on from the saved state");
+        self.tables.set(mark.tables);
+        self.send(Command::Adopt { circuit, position: probe }).await?;
+        self.catch_up(&mut feed).await?;
+        let survey = self.survey().await?;
+        self.read(survey).await?;
+        Ok(Some(feed))
+    }
+
+    /// Reads the saved state, once. One that can't be used is reported, and as good as none.
+    async fn look_for_saved(&mut self) {
+        let Some(path) = self.settings.state_file.clone().filter(|_| !self.has_looked) else { return };
+        self.has_looked = true;
+        let database = saved::name_of(&self.settings.database);
+        let read = tokio::task::spawn_blocking(move || (saved::read(&path, &database), path)).await;
+        match read {
+            Ok((Ok(saved), _)) => self.saved = saved,
+            Ok((Err(error), path)) => {
+                tracing::error!(%error, path = %path.display(), "the saved state can't be used, reading the tables")
+            }
+            Err(panic) => tracing::error!(%panic, "the saved state can't be used, reading the tables"),
+        }
     }
 
     /// Reads all tables of the application. What by feed is not captured yet, is from now on.
     pub(crate) async fn load_all(&self) -> Result<(), Error> {
-        let mut tables: Vec<String> = self.database.tables().await?.into_iter().map(|table| table.name).collect();
-        tables.retain(|table| !self.settings.names.is_system(table));
-        let fresh = self.capture(&tables.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        let unread = self.application_tables().await?;
+        let Survey { gone, .. } = self.tables.survey(&unread);
+        self.read(Survey { unread, gone }).await
+    }
+
+    /// Forgets everything and removes all views from the database.
+    pub(crate) async fn clear(&mut self) -> Result<(), Error> {
+        (self.has_looked, self.saved, self.has_views) = (true, None, true);
+        self.tables.set(Default::default());
+        let (reply, cleared) = oneshot::channel();
+        self.send(Command::Clear(reply)).await?;
+        let stopped = || Error::Stopped("the engine has ended".to_owned());
+        let written = cleared.await.map_err(|_| stopped())?;
+        Ok(written.await.map_err(|_| stopped())??)
+    }
+
+    /// What has happened to the tables of the application since they were read. One request.
+    pub(crate) async fn survey(&self) -> Result<Survey, Error> {
+        let mut tables = self.application_tables().await?;
+        tables.retain(|table| !table.is_view);
+        Ok(self.tables.survey(&tables))
+    }
+
+    async fn application_tables(&self) -> Result<Vec<TableInfo>, Error> {
+        let mut tables = self.database.tables().await?;
+        tables.retain(|table| !self.settings.names.is_system(&table.name));
+        Ok(tables)
+    }
+
+    /// Takes in one table, which need not exist yet, if it is not known.
+    pub(crate) async fn adopt(&self, table: &str) -> Result<(), Error> {
+        if !self.settings.names.is_system(table) {
+            self.capture(&[table]).await?;
+            let mut survey = self.survey().await?;
+            survey.unread.retain(|unread| unread.name == table);
+            self.read(Survey { gone: Vec::new(), ..survey }).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the engine in line with tables that are not as they were read.
+    pub(crate) async fn read(&self, survey: Survey) -> Result<(), Error> {
+        for table in survey.gone {
+            tracing::info!(table, "a table is gone");
+            self.tables.remove(&table);
+            self.send(Command::Loaded { table: table.into(), rows: HashSet::new() }).await?;
+        }
+        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed).map(|table| table.name.as_str());
+        self.capture(&uncaptured.collect::<Vec<_>>()).await?;
+        for table in survey.unread {
+            self.load(&table).await?;
+        }
+        Ok(())
+    }
+
+    /// Installs the capture by feed on tables. By push it takes an address and a secret that only whoever runs `spky apply`
+    /// can name.
+    async fn capture(&self, tables: &[&str]) -> Result<(), Error> {
+        if self.settings.capture == Capture::Push || tables.is_empty() {
+            return Ok(());
+        }
+        let secret = self.settings.secret.as_deref().unwrap_or_default();
+        let ref_mode = self.settings.ref_mode;
+        let options = SchemaOptions { ref_mode, ..SchemaOptions::new(self.settings.names.clone(), "", secret) };
+        let fresh = self.database.capture(&options, tables).await?;
         if !fresh.is_empty() {
             tracing::warn!(tables = ?fresh, "these tables had no changefeed, and have one now");
         }
-        for table in tables {
-            self.load(&table).await?;
-        }
         Ok(())
-    }
-
-    /// Takes in those of these tables that are not captured yet.
-    pub(crate) async fn adopt(&self, tables: &[&str]) -> Result<(), Error> {
-        for table in self.capture(tables).await? {
-            tracing::info!(table, "a table is new, reading it");
-            self.load(&table).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes in all tables that are not captured yet.
-    pub(crate) async fn adopt_all(&self) -> Result<(), Error> {
-        let tables = self.database.tables().await?;
-        let fresh = tables.iter().filter(|table| !table.has_changefeed && !table.is_view);
-        self.adopt(&fresh.map(|table| table.name.as_str()).collect::<Vec<_>>()).await
-    }
-
-    /// Installs the capture by feed on tables that lack it, and answers these. By push it takes an address and a secret
-    /// that only whoever runs `spky apply` can name.
-    async fn capture(&self, tables: &[&str]) -> Result<Vec<String>, Error> {
-        let application: Vec<&str> =
-            tables.iter().copied().filter(|table| !self.settings.names.is_system(table)).collect();
-        if self.settings.capture == Capture::Push || application.is_empty() {
-            return Ok(Vec::new());
-        }
-        let secret = self.settings.secret.as_deref().unwrap_or_default();
-        let options = SchemaOptions::new(self.settings.names.clone(), "", secret);
-        Ok(self.database.capture(&options, &application).await?)
     }
 
     /// Reads one table in pages by key, so that rows deleted meanwhile shift nothing.
-    async fn load(&self, table: &str) -> Result<(), Error> {
+    async fn load(&self, table: &TableInfo) -> Result<(), Error> {
         let mut rows = HashSet::new();
         let mut last: Option<RecordId> = None;
         loop {
-            let page = self.database.page(table, last.as_ref(), self.settings.page_size).await?;
+            let page = self.database.page(&table.name, last.as_ref(), self.settings.page_size).await?;
             let Some(end) = page.last() else { break };
             last = Some(end.id.clone());
             let is_last = page.len() < self.settings.page_size;
@@ -110,34 +188,49 @@ impl Loader {
                 break;
             }
         }
-        tracing::debug!(table, rows = rows.len(), "table read");
-        self.send(Command::Loaded { table: table.into(), rows }).await?;
-        self.known.add(table);
+        tracing::debug!(table = table.name, rows = rows.len(), "table read");
+        self.send(Command::Loaded { table: table.name.as_str().into(), rows }).await?;
+        self.tables.add(table);
         Ok(())
     }
 
-    /// Follows the feed until it has nothing more to say about the time of loading.
-    async fn catch_up(&self, feed: &mut Feed) -> Result<(), Error> {
+    /// Follows the feed until it has nothing more to say about what has been.
+    pub(crate) async fn catch_up(&self, feed: &mut Feed) -> Result<(), Error> {
         loop {
             let batch = feed.poll().await?;
+            tracing::debug!(
+                sets = batch.sets.len(),
+                cursor = batch.cursor,
+                is_caught_up = batch.is_caught_up,
+                "catching up"
+            );
             let changes = batch.sets.into_iter().flat_map(|set| set.changes).collect();
-            self.send(Command::Commit(changes)).await?;
+            self.send(Command::Captured { changes, cursor: batch.cursor }).await?;
             if batch.is_caught_up {
                 return Ok(());
             }
         }
     }
 
-    /// Takes up the views that are in the database. One that can't be compiled any more is reported and left alone.
-    async fn restore_views(&self) -> Result<(), Error> {
-        for stored in self.database.queries().await? {
+    /// Takes up the views that are in the database, once. One that can't be compiled any more is reported and left alone.
+    pub(crate) async fn restore_views(&mut self) -> Result<(), Error> {
+        if self.has_views {
+            return Ok(());
+        }
+        let stored = self.database.queries().await?;
+        tracing::debug!(views = stored.len(), "taking up views");
+        let loader = &*self;
+        let restored = stream::iter(stored).map(|stored| async move {
             let key = stored.row.key.clone();
-            match self.restore(stored.row).await {
+            match loader.restore(stored.row).await {
                 Err(Error::Restore { key, reason }) => tracing::error!(view = key, reason, "a view can't be restored"),
                 Err(error) => return Err(error),
                 Ok(()) => tracing::debug!(view = %key, "view restored"),
             }
-        }
+            Ok(())
+        });
+        restored.buffer_unordered(VIEWS_AT_ONCE).try_collect::<()>().await?;
+        self.has_views = true;
         Ok(())
     }
 

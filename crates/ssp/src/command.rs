@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use circuit::{Change, Plan, RecordId, SameRecord, Shown, Size, Value, Work};
-use database::EdgeId;
-use protocol::ViewKey;
+use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Value, Work};
+use database::{EdgeId, Probe};
+use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::Query;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::edge_buffer::{EdgeOp, Note};
@@ -18,6 +18,25 @@ use crate::view::View;
 pub(crate) enum Command {
     /// Committed changes, in commit order. Changes that the engine knows already may come again.
     Commit(Vec<Change>),
+    /// The same, from the feed, which goes on at the cursor.
+    Captured {
+        changes: Vec<Change>,
+        cursor: u64,
+    },
+    /// All tables are read, and the feed is followed from here; nothing while tables are read because changes are lost.
+    Follows(Option<Probe>),
+    /// The rows that an earlier process saved, and where the feed goes on. Nothing else is in the engine yet.
+    Adopt {
+        circuit: Box<Circuit>,
+        position: Probe,
+    },
+    /// The next chunk of the state; nothing after the last.
+    Save {
+        is_first: bool,
+        /// The tables that have been read.
+        tables: BTreeMap<String, u64>,
+        reply: oneshot::Sender<Result<Option<Vec<u8>>, NotSaved>>,
+    },
     /// The committed state of records that were announced, as it was read. Another read may have been overtaken by this one.
     Reread(Vec<Change>),
     /// The table has been read from end to end, and these are all the rows it has: others are gone.
@@ -59,6 +78,26 @@ pub(crate) enum Command {
     /// Nothing may wait any more: the service is about to stop.
     Flush(oneshot::Sender<()>),
     Describe(oneshot::Sender<Description>),
+    /// What is held of a view, if there is one.
+    Inspect {
+        key: ViewKey,
+        reply: oneshot::Sender<Option<DebugView>>,
+    },
+    Dependencies(oneshot::Sender<DebugDependencies>),
+    /// Forgets all rows and all views. Answers the promise of the views' removal from the database.
+    Clear(oneshot::Sender<Done>),
+}
+
+/// Why there is no chunk of the state.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSaved {
+    /// The tables are being read, or nothing follows the feed: nobody could go on from such a state.
+    #[error("the state has no place in the feed")]
+    NoPosition,
+    #[error(transparent)]
+    Circuit(#[from] SaveError),
+    #[error("the engine has ended")]
+    Stopped,
 }
 
 /// What an earlier process has left of a view.
@@ -119,6 +158,10 @@ pub(crate) enum Order {
         view: Arc<View>,
         done: Finish,
     },
+    /// Removes the table of edges of a user who is gone: an edge that was under way may have brought it back.
+    DropUser(Arc<RecordId>),
+    /// Removes all views with all that they keep.
+    Clear(Finish),
     /// Removes views whose time to live has passed.
     Expire,
     /// Writes everything that waits.

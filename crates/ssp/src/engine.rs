@@ -7,23 +7,27 @@
 use std::sync::Arc;
 
 use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
+use database::Probe;
 use protocol::Format;
 use query::SurrealLibrary;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::command::{Command, Description, Edges, Order, Speculation, WriterSender};
+use crate::command::{Command, Description, Edges, NotSaved, Order, Speculation, WriterSender};
 use crate::edge_buffer::Note;
 use crate::note::{note, streamed};
 use crate::pool::Pool;
+use crate::saved::Mark;
 use crate::showing::Op;
 use crate::view::{Registered, Views};
 use crate::watches::Watches;
 
 /// The most messages that are taken from the queue at once.
 const BATCH: usize = 4_096;
+/// The bytes of the state that are put together at once, so that changes don't wait for long meanwhile.
+const SAVE_CHUNK: usize = 256 << 10;
 
 /// The engine's state. [`Engine::run`] is the body of its thread.
 pub(crate) struct Engine {
@@ -41,15 +45,20 @@ pub(crate) struct Engine {
     /// Registrations that wait until nothing is speculation any more, so that no answer rests on it.
     waiting: Vec<Command>,
     /// Views whose results are to be noted when their time has come.
-    due: BTreeSet<usize>,
+    pub(crate) due: BTreeSet<usize>,
     pool: Pool,
+    /// Where the feed goes on behind what the circuit holds; nothing while the tables are being read.
+    pub(crate) position: Option<Probe>,
+    database_name: String,
+    /// Counts changes, for whoever saves them.
+    changes: watch::Sender<u64>,
 }
 
 /// The writer is gone: the service is shutting down.
 pub(crate) struct Closed;
 
 impl Engine {
-    pub(crate) fn new(writer: WriterSender, pool: Pool) -> Self {
+    pub(crate) fn new(writer: WriterSender, pool: Pool, database_name: String, changes: watch::Sender<u64>) -> Self {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
@@ -62,6 +71,9 @@ impl Engine {
             waiting: Vec::new(),
             due: BTreeSet::new(),
             pool,
+            position: None,
+            database_name,
+            changes,
         }
     }
 
@@ -94,6 +106,11 @@ impl Engine {
         for command in batch.drain(..) {
             match command {
                 Command::Commit(mut changes) => commits.append(&mut changes),
+                Command::Captured { mut changes, cursor } => {
+                    commits.append(&mut changes);
+                    // It counts from the next command on, and before that comes the commit.
+                    self.advance(cursor);
+                }
                 other => {
                     self.commit(std::mem::take(&mut commits))?;
                     self.carry_out(other)?;
@@ -106,6 +123,27 @@ impl Engine {
     fn carry_out(&mut self, command: Command) -> Result<(), Closed> {
         match command {
             Command::Commit(changes) => self.commit(changes),
+            Command::Captured { changes, cursor } => {
+                self.advance(cursor);
+                self.commit(changes)
+            }
+            Command::Follows(position) => {
+                self.position = position;
+                Ok(())
+            }
+            Command::Adopt { circuit, position } => {
+                self.circuit = *circuit;
+                self.position = Some(position);
+                Ok(())
+            }
+            Command::Save { .. } if self.settled < self.speculated => {
+                self.waiting.push(command);
+                Ok(())
+            }
+            Command::Save { is_first, tables, reply } => {
+                let _ = reply.send(self.save(is_first, tables));
+                Ok(())
+            }
             Command::Reread(records) => {
                 let records = self.not_outdated(records);
                 self.commit(records)
@@ -153,6 +191,19 @@ impl Engine {
                 let _ = reply.send(Description { views, size: self.circuit.size(), work: self.circuit.work() });
                 Ok(())
             }
+            Command::Inspect { key, reply } => {
+                let _ = reply.send(self.inspect(&key));
+                Ok(())
+            }
+            Command::Dependencies(reply) => {
+                let _ = reply.send(self.dependencies());
+                Ok(())
+            }
+            Command::Clear(reply) => {
+                let done = self.clear()?;
+                let _ = reply.send(done);
+                Ok(())
+            }
         }
     }
 
@@ -160,9 +211,50 @@ impl Engine {
         if changes.is_empty() {
             return Ok(());
         }
+        self.changes.send_modify(|count| *count += 1);
+        let gone = self.users_among(&changes);
         let step = self.circuit.step_with(changes, &self.pool);
         let edges = self.follow(&step);
-        self.order_if_any(edges)
+        self.order_if_any(edges)?;
+        self.unregister_views_of(gone)
+    }
+
+    /// The records that are deleted and have views.
+    fn users_among(&self, changes: &[Change]) -> Vec<SameRecord> {
+        let deleted = changes.iter().filter(|change| change.content.is_none());
+        let deleted = deleted.map(|change| SameRecord::from(change.id.clone()));
+        deleted.filter(|user| self.views.has_user(user)).collect()
+    }
+
+    /// Removes the views of users that are gone.
+    fn unregister_views_of(&mut self, users: Vec<SameRecord>) -> Result<(), Closed> {
+        for user in users.into_iter().filter(|user| self.circuit.record(&user.0).is_none()).collect::<Vec<_>>() {
+            for key in self.views.of_user(&user) {
+                tracing::info!(view = %key, "the user of the view is gone");
+                self.unregister(&key)?;
+            }
+            self.order(Order::DropUser(user.0))?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, cursor: u64) {
+        if let Some(position) = &mut self.position {
+            position.cursor = cursor;
+        }
+    }
+
+    /// The next chunk of the state. It is complete with the rows and the place in the feed at the moment of the last chunk.
+    fn save(&mut self, is_first: bool, tables: BTreeMap<String, u64>) -> Result<Option<Vec<u8>>, NotSaved> {
+        let Some(position) = &self.position else {
+            self.circuit.abandon_save();
+            return Err(NotSaved::NoPosition);
+        };
+        if is_first {
+            self.circuit.begin_save();
+        }
+        let mark = Mark::new(&self.database_name, position.instance, position.cursor, tables);
+        Ok(self.circuit.save_chunk(SAVE_CHUNK, &mark.to_bytes())?)
     }
 
     /// Removes what the engine holds of a table and the database does not.
@@ -193,12 +285,14 @@ impl Engine {
     fn settle(&mut self, number: u64, corrections: Vec<Change>) -> Result<(), Closed> {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
+        let gone = self.users_among(&corrections);
         let step = self.circuit.step_with(corrections, &self.pool);
         let mut edges = self.follow(&step);
         // What the writer holds rests on what was not true. None of it may be written before it is put right.
         self.take_due(true, &mut edges);
         edges.answers = Some(number);
         self.order(Order::Edges(edges))?;
+        self.unregister_views_of(gone)?;
         if self.settled == self.speculated {
             self.reread.clear();
             for command in std::mem::take(&mut self.waiting) {
@@ -229,7 +323,8 @@ impl Engine {
             // Most views of a result keep the same of it.
             let mut plain: Option<Vec<Op>> = None;
             for number in self.views.showing(delta.result) {
-                let Some(Registered { view, showing, .. }) = self.views.at(number) else { continue };
+                let Some(Registered { view, showing, updates, .. }) = self.views.at(number) else { continue };
+                *updates += 1;
                 if showing.is_plain() {
                     let ops = plain.get_or_insert_with(|| showing.level.edge_ops(&delta.changes));
                     edges.push(view, ops.iter().cloned());

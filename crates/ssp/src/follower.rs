@@ -1,76 +1,172 @@
-//! Capture by changefeed: committed changes, in commit order, into the engine.
+//! Following the changes: from the first look at the database, through outages and gaps, until the service ends.
 
 use std::time::Duration;
 
 use circuit::Change;
-use database::{Feed, FeedBatch};
-use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use database::{Capture, Feed, FeedBatch};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::adoption::{self, Request};
+use crate::adoption::Survey;
 use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender};
+use crate::errand::Errand;
 use crate::error::Error;
+use crate::status::Status;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often the tables of the database are compared with those that are known.
+const LOOK: Duration = Duration::from_secs(5);
 
-/// Follows the feed until the engine is gone, and takes in new tables between two batches. An outage of the database is
-/// waited out; where changes are lost for good, the tables are read again.
-///
-/// # Errors
-/// If the feed fails in a way that waiting does not mend.
-pub(crate) async fn follow(
-    mut feed: Feed,
+/// The state of whoever follows the changes. [`Follower::run`] is its task.
+pub(crate) struct Follower {
     loader: Loader,
     engine: EngineSender,
-    mut missing: mpsc::Receiver<Request>,
-) -> Result<(), Error> {
-    let mut pause = FIRST_PAUSE;
-    let mut looks = tokio::time::interval(adoption::INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let outcome = tokio::select! {
-            biased;
-            Some(request) = missing.recv() => adopt(&loader, request).await,
-            _ = looks.tick() => loader.adopt_all().await,
-            // Dropping this future loses nothing.
-            batch = feed.next() => match batch {
-                Ok(batch) => deliver(batch, &loader, &engine).await,
-                Err(error) => Err(error.into()),
-            },
-        };
-        match outcome {
-            Ok(()) => pause = FIRST_PAUSE,
-            Err(Error::Database(error)) if error.is_retryable() => {
-                tracing::warn!(%error, "capture is interrupted, trying again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(Error::Database(error)) if is_gap(&error) => {
-                tracing::warn!(%error, "changes are lost, reading the tables again");
-                feed = loader.restart_feed().await?;
-                loader.load_all().await?;
-            }
-            Err(error) => return Err(error),
+    errands: mpsc::Receiver<Errand>,
+    status: Status,
+    /// Nothing while the tables are still to be read.
+    source: Option<Source>,
+    /// Whether the views are taken up as well.
+    has_begun: bool,
+    /// Whether everything is to be forgotten before the tables are read.
+    is_reset: bool,
+    /// Who waits for that.
+    resets: Vec<oneshot::Sender<()>>,
+    looks: Interval,
+}
+
+/// Where changes come from.
+enum Source {
+    Feed(Box<Feed>),
+    /// By `/ingest`, which speaks to the engine itself.
+    Push,
+}
+
+impl Follower {
+    pub(crate) fn new(loader: Loader, engine: EngineSender, errands: mpsc::Receiver<Errand>, status: Status) -> Self {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Follower {
+            loader,
+            engine,
+            errands,
+            status,
+            source: None,
+            has_begun: false,
+            is_reset: false,
+            resets: Vec::new(),
+            looks,
         }
     }
-}
 
-async fn deliver(batch: FeedBatch, loader: &Loader, engine: &EngineSender) -> Result<(), Error> {
-    let defined: Vec<String> = batch.sets.iter().flat_map(|set| set.tables.clone()).collect();
-    let changes: Vec<Change> = batch.sets.into_iter().flat_map(|set| set.changes).collect();
-    if !changes.is_empty() {
-        engine.send(Command::Commit(changes)).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))?;
+    /// Follows until the engine is gone. An outage of the database is waited out; where changes are lost for good, the
+    /// tables are read again, and until that is done the service is not ready.
+    ///
+    /// # Errors
+    /// If something fails in a way that waiting does not mend.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.go_on().await {
+                Ok(()) => pause = FIRST_PAUSE,
+                Err(Error::Database(error)) if error.is_retryable() => {
+                    tracing::warn!(%error, "capture is interrupted, trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(Error::Database(error)) if is_gap(&error) => {
+                    tracing::warn!(%error, "changes are lost, reading the tables again");
+                    self.start_over();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
-    loader.adopt(&defined.iter().map(String::as_str).collect::<Vec<_>>()).await
+
+    /// One thing after the other: reads the tables if that is still to be done, else waits for what comes next.
+    async fn go_on(&mut self) -> Result<(), Error> {
+        if !self.has_begun {
+            return self.begin().await;
+        }
+        let errand = match &mut self.source {
+            None | Some(Source::Push) => self.errands.recv().await,
+            Some(Source::Feed(feed)) => tokio::select! {
+                biased;
+                Some(errand) = self.errands.recv() => Some(errand),
+                _ = self.looks.tick() => return look(feed, &self.loader).await,
+                // Dropping this future loses nothing.
+                batch = feed.next() => {
+                    let defines = deliver(batch?, &self.engine).await?;
+                    return if defines { look(feed, &self.loader).await } else { Ok(()) };
+                }
+            },
+        };
+        match errand {
+            Some(Errand::Adopt { table, done }) => {
+                self.loader.adopt(&table).await?;
+                // Whoever asked may have gone away.
+                let _ = done.send(());
+            }
+            Some(Errand::Reset(done)) => {
+                self.start_over();
+                self.is_reset = true;
+                self.resets.push(done);
+            }
+            // Nobody can ask any more: the service is stopping, and this task with it.
+            None => std::future::pending().await,
+        }
+        Ok(())
+    }
+
+    fn start_over(&mut self) {
+        self.status.set_bootstrapping();
+        self.source = None;
+        self.has_begun = false;
+    }
+
+    async fn begin(&mut self) -> Result<(), Error> {
+        if self.is_reset {
+            self.loader.clear().await?;
+            self.is_reset = false;
+        }
+        if self.source.is_none() {
+            self.source = Some(match self.loader.capture_mode() {
+                Capture::Feed => Source::Feed(Box::new(self.loader.load_and_follow().await?)),
+                Capture::Push => {
+                    self.loader.load_all().await?;
+                    Source::Push
+                }
+            });
+        }
+        self.loader.restore_views().await?;
+        self.has_begun = true;
+        self.status.set_ready();
+        for done in self.resets.drain(..) {
+            let _ = done.send(());
+        }
+        Ok(())
+    }
 }
 
-async fn adopt(loader: &Loader, request: Request) -> Result<(), Error> {
-    loader.adopt(&[&request.table]).await?;
-    // Whoever asked may have gone away.
-    let _ = request.done.send(());
-    Ok(())
+/// Hands changes to the engine. Answers whether tables were defined with them.
+async fn deliver(batch: FeedBatch, engine: &EngineSender) -> Result<bool, Error> {
+    let defines = batch.sets.iter().any(|set| !set.tables.is_empty());
+    let changes: Vec<Change> = batch.sets.into_iter().flat_map(|set| set.changes).collect();
+    let command = Command::Captured { changes, cursor: batch.cursor };
+    engine.send(command).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))?;
+    Ok(defines)
+}
+
+/// Looks whether the tables are still those that were read, and reads those that are not.
+async fn look(feed: &mut Feed, loader: &Loader) -> Result<(), Error> {
+    let survey = loader.survey().await?;
+    if survey == Survey::default() {
+        return Ok(());
+    }
+    // What the feed has to say of a table that is gone must not come after the rows of the one in its place.
+    loader.catch_up(feed).await?;
+    loader.read(survey).await
 }
 
 fn is_gap(error: &database::Error) -> bool {

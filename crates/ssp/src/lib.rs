@@ -3,8 +3,8 @@
 //! A change takes one way through this crate, and each step of it is one file:
 //!
 //! ```text
-//! capture ──▶ engine ──▶ edge buffer ──▶ writer ──▶ database
-//! feed.rs     engine.rs  edge_buffer.rs  writer.rs
+//! capture ──────▶ engine ──▶ edge buffer ──▶ writer ──▶ database
+//! follower.rs     engine.rs  edge_buffer.rs  writer.rs
 //! ```
 //!
 //! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What
@@ -16,15 +16,19 @@ mod bootstrap;
 mod command;
 mod edge_buffer;
 mod engine;
+mod errand;
 mod error;
-mod feed;
+mod follower;
 mod http;
+mod inspection;
 mod json;
 mod lanes;
 mod note;
 mod path;
 mod pool;
 mod registration;
+mod saved;
+mod saver;
 mod service;
 mod settings;
 mod showing;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
+use circuit::{Circuit, Plan, ResultId, RowChange, Shown, Value, WatchId};
 use database::{RowId, as_stored};
 use protocol::{Format, ViewKey};
+use query::SurrealLibrary;
 use tokio::sync::oneshot;
 
 use crate::command::{Done, Edges, Initial, Left, Order};
@@ -15,7 +16,8 @@ use crate::engine::{Closed, Engine};
 use crate::note::note;
 use crate::path::Path;
 use crate::showing::{Own, Showing, Stored, content_hash};
-use crate::view::{Registered, View};
+use crate::view::{Registered, View, Views};
+use crate::watches::Watches;
 
 impl Engine {
     /// Registers a view, or takes the place of the one that has its key. Of what is stored of that one only what differs
@@ -55,6 +57,10 @@ impl Engine {
 
     /// Takes over a view with what the database holds of it, and orders only what differs.
     pub(crate) fn restore(&mut self, view: View, plan: Plan, left: Left) -> Result<(), Closed> {
+        if self.views.get(view.key()).is_some() {
+            // An earlier attempt to take up all views did not get to its end.
+            return Ok(());
+        }
         let view = Arc::new(view);
         let mut showing = Showing::new(&plan, view.format());
         let (result, watch) = self.attach(&plan, &showing, &view);
@@ -80,6 +86,18 @@ impl Engine {
         let (done, removed) = oneshot::channel();
         self.order(Order::Unregister { view: registered.view, done })?;
         Ok(Some(removed))
+    }
+
+    /// Forgets everything, as if the process had just started. What is under way to be settled is true of any state.
+    pub(crate) fn clear(&mut self) -> Result<Done, Closed> {
+        self.circuit = Circuit::new(Arc::new(SurrealLibrary));
+        self.views = Views::default();
+        self.watches = Watches::default();
+        self.due.clear();
+        self.position = None;
+        let (done, cleared) = oneshot::channel();
+        self.order(Order::Clear(done))?;
+        Ok(cleared)
     }
 
     /// Puts a plan to work for a view. It is watched where the view shows more than ids and versions.
@@ -123,7 +141,7 @@ impl Engine {
         let view = view.clone();
         let noted_at = Instant::now();
         let mut registered =
-            Registered { view, plan, result, watch, showing, noted: None, noted_at, is_damaged: false };
+            Registered { view, plan, result, watch, showing, noted: None, noted_at, is_damaged: false, updates: 0 };
         let note = note(&self.circuit, &registered);
         registered.noted = note.hash;
         edges.note(&registered.view, note.clone());

@@ -3,27 +3,33 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use database::{Database, Feed};
+use database::Database;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::adoption::{Request, Tables};
+use crate::adoption::Tables;
 use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::follower::Follower;
 use crate::http;
 use crate::pool::Pool;
-use crate::settings::Settings;
+use crate::saved;
+use crate::saver::Saver;
+use crate::settings::{Capture, Settings};
+use crate::speculation::{self, Open};
 use crate::status::Status;
 use crate::supervise::{self, Supervised};
+use crate::sweep;
 use crate::writer::{self, Writer};
-use crate::{feed, speculation, sweep};
 
 /// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
 const QUEUE: usize = 4_096;
+/// Errands that may wait. Beyond that whoever has one waits.
+const ERRANDS: usize = 64;
 
 /// A running sidecar. Dropping it without [`Service::stop`] leaves its tasks to the runtime.
 #[derive(Debug)]
@@ -34,6 +40,7 @@ pub struct Service {
     server: JoinHandle<Result<(), Error>>,
     work: JoinHandle<()>,
     helpers: Vec<Supervised>,
+    saver: Option<(Supervised, oneshot::Sender<()>)>,
     engine: std::thread::JoinHandle<()>,
     writer: Supervised,
     orders: WriterSender,
@@ -56,33 +63,51 @@ impl Service {
 
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (commands, command_queue) = mpsc::channel(QUEUE);
-        let (unsettled, unsettled_queue) = mpsc::unbounded_channel();
-        let engine = Engine::new(orders.clone(), Pool::new(None)?);
+        let open = Open::default();
+        let (changed, changes) = watch::channel(0);
+        let engine = Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed);
         let of_engine = status.clone();
         let runtime = Handle::current();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
-        let writer = Writer::new(database.clone(), &settings, commands.clone(), unsettled);
+        let writer = Writer::new(database.clone(), &settings, commands.clone(), open.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
-        let settling = speculation::settle(database.clone(), commands.clone(), unsettled_queue);
+        let settling = speculation::settle(database.clone(), commands.clone(), open.clone());
         let helpers = vec![
             Supervised::spawn(&status, "the settling of announced changes", settling),
             Supervised::spawn(&status, "the expiry of views", sweep::run(orders.clone(), settings.ttl_sweep)),
         ];
-        let (tables, missing) = Tables::new();
+        let (errands, errand_queue) = mpsc::channel(ERRANDS);
+        let tables = Tables::new(errands.clone());
+        // By push, nothing tells what has changed since a state was saved.
+        let path = settings.state_file.clone().filter(|_| settings.capture == Capture::Feed);
+        let saver = path.map(|path| {
+            let (stop, stopped) = oneshot::channel();
+            let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
+            (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
+        });
         let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
-        let work = tokio::spawn(work(loader, commands.clone(), missing, status.clone()));
+        let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone());
+        let work = tokio::spawn(work(follower, status.clone()));
 
         let shutdown = Arc::new(Notify::new());
-        let router = http::router(http::Context::new(settings, database, commands.clone(), tables, status.clone()));
+        let router = http::router(http::Context::new(
+            settings,
+            database,
+            commands.clone(),
+            tables,
+            errands,
+            open,
+            status.clone(),
+        ));
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
             let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
             serve.with_graceful_shutdown(async move { stop.notified().await }).await.map_err(Error::Http)
         });
-        Ok(Service { address, status, shutdown, server, work, helpers, engine, writer, orders, commands })
+        Ok(Service { address, status, shutdown, server, work, helpers, saver, engine, writer, orders, commands })
     }
 
     /// Where the HTTP interface listens.
@@ -118,6 +143,11 @@ impl Service {
             // An engine that has panicked has nothing to say.
             let _ = noted.await;
         }
+        if let Some((saver, stop)) = self.saver {
+            // It may have ended already, together with the engine.
+            let _ = stop.send(());
+            saver.ended().await;
+        }
         writer::flush(&self.orders).await;
         // The engine ends when nobody can send to it any more; the writer holds a sender, so it goes first.
         self.writer.abort();
@@ -133,29 +163,9 @@ impl Service {
     }
 }
 
-/// Loads everything, then follows the feed for as long as the service lives.
-async fn work(loader: Loader, engine: EngineSender, missing: mpsc::Receiver<Request>, status: Status) {
-    let outcome = match loader.bootstrap().await {
-        Ok(feed) => {
-            status.set_ready();
-            follow(feed, loader, engine, missing).await
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = outcome {
+/// Loads everything, then follows the changes for as long as the service lives.
+async fn work(follower: Follower, status: Status) {
+    if let Err(error) = follower.run().await {
         status.fail(error.to_string());
-    }
-}
-
-async fn follow(
-    feed: Option<Feed>,
-    loader: Loader,
-    engine: EngineSender,
-    missing: mpsc::Receiver<Request>,
-) -> Result<(), Error> {
-    match feed {
-        Some(feed) => feed::follow(feed, loader, engine, missing).await,
-        // Changes come by `/ingest`.
-        None => Ok(()),
     }
 }

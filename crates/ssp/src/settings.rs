@@ -1,6 +1,7 @@
 //! What an SSP is told at its start.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::Names;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub page_size: usize,
     /// How often views are looked for whose time to live has passed.
     pub ttl_sweep: Duration,
+    /// Where the state is kept over a restart, if it is to be.
+    pub state_file: Option<PathBuf>,
     /// The name of this SSP.
     pub id: String,
     pub names: Names,

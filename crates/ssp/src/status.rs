@@ -40,6 +40,17 @@ impl Status {
         });
     }
 
+    /// Something has to be loaded again. A service that has failed stays so.
+    pub(crate) fn set_bootstrapping(&self) {
+        self.0.send_if_modified(|state| {
+            let is_news = state.status == HealthStatus::Ready;
+            if is_news {
+                state.status = HealthStatus::Bootstrapping;
+            }
+            is_news
+        });
+    }
+
     /// The service can't go on. The first reason counts: what follows from it may fail in turn.
     pub(crate) fn fail(&self, reason: String) {
         self.0.send_if_modified(|state| {

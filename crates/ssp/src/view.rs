@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use circuit::{Plan, RecordId, ResultId, Value, WatchId};
+use circuit::{Plan, RecordId, ResultId, SameRecord, Value, WatchId};
 use database::{Database, Edge, EdgeId, Parent, Place, QueryRow, RowId, RowRecord};
 use protocol::{ContentHash, Format, Frequency, ViewKey};
 
@@ -52,6 +52,11 @@ impl View {
         self.row.format
     }
 
+    /// Whose view it is.
+    fn user(&self) -> Option<SameRecord> {
+        self.user.clone().map(SameRecord)
+    }
+
     /// Where all that the view keeps is.
     pub(crate) fn place(&self) -> Place {
         Place { edge_table: self.edge_table.clone(), query: self.key().clone() }
@@ -59,8 +64,7 @@ impl View {
 
     /// Whether what is stored of this view may be brought in line with another one of the same key, row by row.
     pub(crate) fn is_stored_as(&self, other: &View) -> bool {
-        let user = |view: &View| view.user.as_deref().cloned().map(circuit::SameRecord::from);
-        let is_same_place = self.edge_table == other.edge_table && user(self) == user(other);
+        let is_same_place = self.edge_table == other.edge_table && self.user() == other.user();
         is_same_place && self.client_id == other.client_id && self.format() == other.format()
     }
 
@@ -134,6 +138,8 @@ pub(crate) struct Registered {
     pub(crate) noted_at: Instant,
     /// What is stored may not be what it should be, because it could not be written.
     pub(crate) is_damaged: bool,
+    /// How often the result has changed.
+    pub(crate) updates: u64,
 }
 
 /// All views: by number, by key, by the result that they show, and by the answer that they watch.
@@ -144,6 +150,7 @@ pub(crate) struct Views {
     by_key: HashMap<ViewKey, usize>,
     by_result: HashMap<ResultId, Vec<usize>>,
     by_watch: HashMap<WatchId, Vec<usize>>,
+    by_user: HashMap<SameRecord, Vec<usize>>,
 }
 
 impl Views {
@@ -175,6 +182,9 @@ impl Views {
         if let Some(watch) = registered.watch {
             self.by_watch.entry(watch).or_default().push(number);
         }
+        if let Some(user) = registered.view.user() {
+            self.by_user.entry(user).or_default().push(number);
+        }
         self.views[number] = Some(registered);
     }
 
@@ -186,12 +196,29 @@ impl Views {
         if let Some(watch) = registered.watch {
             drop_number(&mut self.by_watch, &watch, number);
         }
+        if let Some(user) = registered.view.user() {
+            drop_number(&mut self.by_user, &user, number);
+        }
         Some(registered)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Registered> {
+        self.views.iter().flatten()
     }
 
     /// The numbers of the views that show a result.
     pub(crate) fn showing(&self, result: ResultId) -> Vec<usize> {
         self.by_result.get(&result).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn has_user(&self, user: &SameRecord) -> bool {
+        self.by_user.contains_key(user)
+    }
+
+    /// The keys of the views of a user.
+    pub(crate) fn of_user(&self, user: &SameRecord) -> Vec<ViewKey> {
+        let numbers = self.by_user.get(user).into_iter().flatten();
+        numbers.filter_map(|number| Some(self.views.get(*number)?.as_ref()?.view.key().clone())).collect()
     }
 
     /// The numbers of the views that watch an answer.

@@ -19,7 +19,7 @@ use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
 use crate::lanes::Lanes;
 use crate::settings::{RefMode, Settings};
-use crate::speculation::Unsettled;
+use crate::speculation::{Open, Unsettled};
 use crate::view::View;
 
 /// The first pause after a failed transaction, and the longest.
@@ -32,7 +32,7 @@ pub(crate) struct Writer {
     ref_mode: RefMode,
     throttle: Duration,
     engine: EngineSender,
-    unsettled: mpsc::UnboundedSender<Unsettled>,
+    open: Open,
     lanes: Lanes,
     /// Changes that what waits rests on and that are not known to be committed.
     unconfirmed: Vec<Change>,
@@ -54,18 +54,13 @@ enum Flush {
 }
 
 impl Writer {
-    pub(crate) fn new(
-        database: Database,
-        settings: &Settings,
-        engine: EngineSender,
-        unsettled: mpsc::UnboundedSender<Unsettled>,
-    ) -> Self {
+    pub(crate) fn new(database: Database, settings: &Settings, engine: EngineSender, open: Open) -> Self {
         Writer {
             database,
             ref_mode: settings.ref_mode,
             throttle: settings.throttle,
             engine,
-            unsettled,
+            open,
             lanes: Lanes::default(),
             unconfirmed: Vec::new(),
             speculation: None,
@@ -119,6 +114,18 @@ impl Writer {
                 self.generations.remove(view.key());
                 self.lanes.forget(view.key());
                 finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
+            }
+            Order::DropUser(user) => {
+                if self.ref_mode == RefMode::Dedicated
+                    && let Err(error) = self.database.drop_user_table(&user).await
+                {
+                    tracing::warn!(%error, "a table of edges whose user is gone could not be removed");
+                }
+            }
+            Order::Clear(done) => {
+                self.generations.clear();
+                self.lanes = Lanes::default();
+                finish(done, self.database.remove_queries().await);
             }
             Order::Expire => self.expire().await,
             Order::Flush(done) => {
@@ -296,8 +303,7 @@ impl Writer {
         for change in unconfirmed {
             let unsettled = Unsettled::new(change);
             if current.get(&change.id.clone().into()).is_some_and(|visible| !unsettled.is_settled_by(visible)) {
-                // Nobody listens any more when the service is stopping.
-                let _ = self.unsettled.send(unsettled);
+                self.open.add(&change.id, unsettled);
             }
         }
     }

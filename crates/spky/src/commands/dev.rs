@@ -125,6 +125,8 @@ async fn with_database(
     let db_url = format!("ws://{}", server.address());
     let mut ssp_settings = settings::ssp(&config, false)?;
     ssp_settings.database.endpoint = db_url.parse()?;
+    // With the data goes the state.
+    ssp_settings.state_file = options.data_dir.as_ref().map(|directory| directory.join("spooky_state.json"));
     let database_settings = ssp_settings.database.clone();
     let install = settings::schema(&config)?;
     let prepared = prepare(options, &database_settings, &install, output);

@@ -19,7 +19,7 @@ pub(super) async fn ingest(
     State(context): State<Context>,
     Body(request): Body<IngestRequest>,
 ) -> Result<StatusCode, Failure> {
-    context.check_ready()?;
+    check_can_ingest(&context)?;
     let speculation = speculation(&context, request)?;
     context.send(Command::Speculate(vec![speculation])).await?;
     Ok(StatusCode::OK)
@@ -30,7 +30,7 @@ pub(super) async fn ingest_batch(
     State(context): State<Context>,
     Changes(requests): Changes,
 ) -> Result<StatusCode, Failure> {
-    context.check_ready()?;
+    check_can_ingest(&context)?;
     let mut speculations = Vec::with_capacity(requests.len());
     for (number, request) in (1..).zip(requests) {
         speculations
@@ -54,6 +54,15 @@ impl<S: Send + Sync> FromRequest<S> for Changes {
         };
         changes.map(Changes).map_err(|error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}")))
     }
+}
+
+fn check_can_ingest(context: &Context) -> Result<(), Failure> {
+    context.check_ready()?;
+    if context.open.is_full() {
+        let message = "more changes are announced than become visible in the database, try again later";
+        return Err(Failure::new(ErrorCode::TooManyRequests, message));
+    }
+    Ok(())
 }
 
 fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation, Failure> {

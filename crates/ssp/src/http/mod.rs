@@ -1,8 +1,10 @@
 //! The HTTP interface.
 
 mod auth;
+mod debug;
 mod ingest;
 mod log;
+mod reset;
 mod state;
 mod views;
 
@@ -20,11 +22,14 @@ use bytes::Bytes;
 use database::Database;
 use protocol::{ErrorBody, ErrorCode};
 use serde::de::DeserializeOwned;
-use tower_http::trace::TraceLayer;
+use tower_http::trace::{DefaultOnFailure, TraceLayer};
+use tracing::Level;
 
 use crate::adoption::Tables;
 use crate::command::{Command, EngineSender};
+use crate::errand::Errands;
 use crate::settings::Settings;
+use crate::speculation::Open;
 use crate::status::Status;
 
 /// The largest body that is read.
@@ -39,6 +44,8 @@ pub(crate) struct Context {
     database: Database,
     engine: EngineSender,
     tables: Tables,
+    errands: Errands,
+    open: Open,
     status: Status,
 }
 
@@ -48,9 +55,11 @@ impl Context {
         database: Database,
         engine: EngineSender,
         tables: Tables,
+        errands: Errands,
+        open: Open,
         status: Status,
     ) -> Self {
-        Context { settings, database, engine, tables, status }
+        Context { settings, database, engine, tables, errands, open, status }
     }
 
     /// Refuses requests while the service is not ready.
@@ -78,9 +87,12 @@ impl Context {
 /// All endpoints.
 pub(crate) fn router(context: Context) -> Router {
     let guarded = Router::new()
+        .route("/debug/deps", get(debug::dependencies))
+        .route("/debug/view/{view_id}", get(debug::view))
         .route("/ingest", post(ingest::ingest))
         .route("/ingest/batch", post(ingest::ingest_batch))
         .route("/log", post(log::log))
+        .route("/reset", post(reset::reset))
         .route("/view/register", post(views::register))
         .route("/view/unregister", post(views::unregister))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::require_token));
@@ -93,7 +105,8 @@ pub(crate) fn router(context: Context) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limit_time))
-        .layer(TraceLayer::new_for_http())
+        // An answer that is no success says so itself: while the service is not ready, there are many.
+        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(Level::DEBUG)))
         .with_state(context)
 }
 

@@ -1,0 +1,17 @@
+//! `POST /reset`: everything from the beginning.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use tokio::sync::oneshot;
+
+use super::{Context, Failure};
+use crate::errand::Errand;
+
+/// Removes all views with all that is stored of them, and reads all tables again. Answers when that is done; where the request
+/// is given up before, it goes on all the same.
+pub(super) async fn reset(State(context): State<Context>) -> Result<StatusCode, Failure> {
+    context.check_ready()?;
+    let (reply, done) = oneshot::channel();
+    context.errands.send(Errand::Reset(reply)).await.map_err(|_| context.gone())?;
+    done.await.map(|()| StatusCode::OK).map_err(|_| context.gone())
+}
