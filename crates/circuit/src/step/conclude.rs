@@ -54,7 +54,7 @@ impl Circuit {
             changes.iter().for_each(|change| digest.apply(change));
             state.digest = digest.into();
             if !changes.is_empty() {
-                progress.deltas.insert(result.0, ResultDelta { result, changes, digest });
+                progress.deltas.insert(ResultDelta { result, changes, digest });
             }
             self.wake_readers_of(result, progress);
             for consumer in self.consumers_of(result) {
@@ -124,7 +124,7 @@ impl Circuit {
             let of = |attached: Option<&Attached>| attached.and_then(|attached| attached.children.get(child).copied());
             let changes = match (of(before), of(now)) {
                 (Some(before), Some(now)) if before == now => {
-                    progress.deltas.get(&now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
+                    progress.deltas.get(now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
                 }
                 (before, now) => {
                     let gone = before.map(|result| self.former_listing(result, progress)).unwrap_or_default();
@@ -141,7 +141,7 @@ impl Circuit {
     /// The rows of a result as they were before the step.
     fn former_listing(&self, result: ResultId, progress: &Progress) -> Vec<RowChange> {
         let listing = self.listing(result);
-        match progress.deltas.get(&result.0) {
+        match progress.deltas.get(result.0) {
             Some(delta) => undo(listing, &delta.changes),
             None => listing,
         }

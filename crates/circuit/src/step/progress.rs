@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-
+use crate::collection::numbered::NumberedList;
 use crate::step::changes::{Changes, Content};
 use crate::step::delta::ResultDelta;
 use crate::store::table::TableId;
@@ -16,7 +15,7 @@ pub(crate) struct Progress {
     /// What is to be done in each stage besides what follows from changed rows.
     agenda: BTreeMap<u32, Stage>,
     /// The change of every result so far, also of those that nobody outside reads.
-    pub(crate) deltas: HashMap<u32, ResultDelta, foldhash::fast::FixedState>,
+    pub(crate) deltas: NumberedList<ResultDelta>,
     /// Watched outputs that may have changed.
     pub(crate) watched: Vec<u32>,
     /// Rows of them that may show something else now.

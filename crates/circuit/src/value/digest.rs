@@ -111,6 +111,17 @@ impl Bytes {
     pub(crate) fn as_slice(&self) -> &[u8] {
         if self.spilled.is_empty() { &self.inline[..self.len] } else { &self.spilled }
     }
+
+    /// As `write`, of so few bytes that copying them takes no call.
+    fn put<const LEN: usize>(&mut self, bytes: [u8; LEN]) {
+        match self.inline.get_mut(self.len..self.len + LEN) {
+            Some(place) if self.spilled.is_empty() => {
+                place.copy_from_slice(&bytes);
+                self.len += LEN;
+            }
+            _ => self.write(&bytes),
+        }
+    }
 }
 
 impl Hasher for Bytes {
@@ -130,12 +141,16 @@ impl Hasher for Bytes {
         }
     }
 
+    fn write_u8(&mut self, number: u8) {
+        self.put([number]);
+    }
+
     fn write_u32(&mut self, number: u32) {
-        self.write(&number.to_le_bytes());
+        self.put(number.to_le_bytes());
     }
 
     fn write_u64(&mut self, number: u64) {
-        self.write(&number.to_le_bytes());
+        self.put(number.to_le_bytes());
     }
 
     fn finish(&self) -> u64 {
