@@ -338,7 +338,7 @@ impl Circuit {
             let Some(attached) = attachments.and_then(|attachments| attachments.get(*row, *environment)) else {
                 continue;
             };
-            let mut readers = Vec::with_capacity(attached.readers.len());
+            let mut readers: SmallVec<[u32; 8]> = SmallVec::new();
             attached.readers.append_to(&mut readers);
             readers.into_iter().for_each(|result| marks.mark(result, state.key.relation, *row, 0));
         }
