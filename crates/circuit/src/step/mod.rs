@@ -130,6 +130,7 @@ impl Circuit {
         let is_as_before = match (own.and_then(|number| table.row(number)), &change.content) {
             (None, None) => true,
             (Some(old), Some(content)) => {
+                old.content.fetch();
                 old.version == change.version && identity::are_identical_objects(&old.content, content)
             }
             _ => false,
