@@ -111,7 +111,7 @@ impl Value {
     }
 
     /// How many share what the value shares; of one that shares nothing, none.
-    fn readers(&self) -> usize {
+    pub(crate) fn readers(&self) -> usize {
         match self {
             Value::String(text) => Arc::strong_count(text),
             Value::RecordId(id) => Arc::strong_count(id),
