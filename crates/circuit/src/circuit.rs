@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::collection::id_set::IdSet;
 use crate::collection::slab::Slab;
@@ -53,7 +54,7 @@ pub struct Circuit {
     pub(crate) root_of: Map<ResultId, u32>,
     pub(crate) dependencies: Dependencies,
     /// Relations that have lost rows or templates, to look at when nobody needs to know any more what was there.
-    pub(crate) vacated: Vec<TableId>,
+    pub(crate) vacated: SmallVec<[TableId; 4]>,
     pub(crate) library: Arc<dyn Library>,
     pub(crate) work: Work,
     /// Room that steps use one after the other.
@@ -111,7 +112,7 @@ impl Circuit {
             by_root: Map::default(),
             root_of: Map::default(),
             dependencies: Dependencies::default(),
-            vacated: Vec::new(),
+            vacated: SmallVec::new(),
             library,
             work: Work::default(),
             spare: Spare::default(),

@@ -105,11 +105,11 @@ impl Circuit {
         if state.attachments.is_none() {
             let table = self.store.get(state.key.relation);
             let shown = rows.iter().filter_map(|row| table?.row(*row));
-            shown.for_each(|row| digest.apply(&RowChange::enter(row, NestedChanges::new())));
+            shown.for_each(|row| digest.apply(&[RowChange::enter(row, NestedChanges::new())]));
         } else {
             let template = self.results.get(result.0).map_or(u32::MAX, |state| state.template);
             rows.iter().for_each(|row| self.attach(template, *row, environment, result.0));
-            self.listing(result).iter().for_each(|change| digest.apply(change));
+            digest.apply(&self.listing(result));
         }
         if let Some(state) = self.results.get_mut(result.0) {
             state.digest = digest.into();

@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::collection::numbered::{Numbered, NumberedList};
 use crate::expr::library::Library;
 use crate::step::executor::{Executor, is_worth_dividing};
 use crate::store::arrangement::Places;
@@ -25,13 +25,8 @@ pub(crate) struct Changes {
 /// The changed rows of one relation.
 #[derive(Debug, Default)]
 pub(crate) struct RelationChanges {
-    formers: Vec<Former>,
-    /// Where each row is among them; empty while they are [`FEW`].
-    by_row: HashMap<u32, u32, foldhash::fast::FixedState>,
+    formers: NumberedList<Former>,
 }
-
-/// Up to this many rows a linear search beats hashing.
-const FEW: usize = 16;
 
 /// For so many rows there is room from the start, where so many are expected.
 const RESERVED: usize = 1 << 14;
@@ -68,9 +63,8 @@ impl Changes {
         self.spare.clear();
         for (_, mut changes) in self.relations.drain(..).take(KEPT) {
             changes.forget_contents(executor);
-            let is_wanted = is_worth_keeping(changes.formers.len(), changes.formers.capacity());
+            let is_wanted = is_worth_keeping(changes.as_slice().len(), changes.formers.capacity());
             changes.formers.clear();
-            changes.by_row.clear();
             if is_wanted {
                 self.spare.push(changes);
             }
@@ -81,9 +75,8 @@ impl Changes {
         self.relations.iter().find(|(known, _)| *known == table).map(|(_, changes)| changes)
     }
 
-    pub(crate) fn tables(&self) -> impl Iterator<Item = TableId> + use<> {
-        let tables: SmallVec<[TableId; 4]> = self.relations.iter().map(|(table, _)| *table).collect();
-        tables.into_iter()
+    pub(crate) fn tables(&self) -> impl ExactSizeIterator<Item = TableId> {
+        self.relations.iter().map(|(table, _)| *table)
     }
 
     /// Notes what a row was, unless that has been noted before: then only an unchanged content is replaced.
@@ -95,15 +88,11 @@ impl Changes {
             self.relations.push((table, changes));
             self.relations.len() - 1
         });
-        let changes = &mut self.relations[position].1;
-        match changes.position(number) {
-            None => changes.push(Former { number, content, virtuals: virtuals.into() }),
-            Some(position) => {
-                let former = &mut changes.formers[position];
-                if matches!(former.content, Content::Same) {
-                    former.content = content;
-                }
-            }
+        let formers = &mut self.relations[position].1.formers;
+        match formers.get_mut(number) {
+            None => formers.push(Former { number, content, virtuals: virtuals.into() }),
+            Some(former) if matches!(former.content, Content::Same) => former.content = content,
+            Some(_) => {}
         }
     }
 }
@@ -115,47 +104,36 @@ pub(crate) fn is_worth_keeping(used: usize, room: usize) -> bool {
 
 impl RelationChanges {
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Former> {
-        self.formers.iter()
+        self.as_slice().iter()
     }
 
     pub(crate) fn as_slice(&self) -> &[Former] {
-        &self.formers
+        self.formers.as_slice()
     }
 
     pub(crate) fn get(&self, row: u32) -> Option<&Former> {
-        self.formers.get(self.position(row)?)
+        self.formers.get(row)
     }
 
     /// Drops what rows were, on all threads where it is a lot.
     fn forget_contents(&mut self, executor: &dyn Executor) {
-        if !is_worth_dividing(self.formers.len(), executor) {
+        let formers = self.formers.as_mut_slice();
+        if !is_worth_dividing(formers.len(), executor) {
             return;
         }
-        let chunk = self.formers.len().div_ceil(executor.threads());
-        let parts: Vec<_> = self.formers.chunks_mut(chunk).map(Mutex::new).collect();
+        let chunk = formers.len().div_ceil(executor.threads());
+        let parts: Vec<_> = formers.chunks_mut(chunk).map(Mutex::new).collect();
         executor.run(parts.len(), &|number| {
             if let Ok(mut part) = parts[number].lock() {
                 part.iter_mut().for_each(|former| former.content = Content::Absent);
             }
         });
     }
+}
 
-    fn position(&self, row: u32) -> Option<usize> {
-        if self.by_row.is_empty() {
-            return self.formers.iter().position(|former| former.number == row);
-        }
-        self.by_row.get(&row).map(|position| *position as usize)
-    }
-
-    fn push(&mut self, former: Former) {
-        if !self.by_row.is_empty() {
-            self.by_row.insert(former.number, self.formers.len() as u32);
-        }
-        self.formers.push(former);
-        if self.by_row.is_empty() && self.formers.len() > FEW {
-            self.by_row.reserve(self.formers.capacity().min(RESERVED));
-            self.by_row.extend(self.formers.iter().zip(0..).map(|(former, position)| (former.number, position)));
-        }
+impl Numbered for Former {
+    fn number(&self) -> u32 {
+        self.number
     }
 }
 

@@ -4,13 +4,13 @@ use hashbrown::HashMap;
 
 use crate::circuit::Circuit;
 use crate::dependent::attachment::Attached;
-use crate::step::changes::Content;
+use crate::step::changes;
 use crate::step::consumer::Woken;
 use crate::step::delta::{ChangeKind, Marks, Nested, NestedChanges, ResultDelta, RowChange, Touched};
 use crate::step::difference::{difference, of_same_rows, undo};
 use crate::step::executor::{Executor, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
-use crate::store::table::TableId;
+use crate::store::table::Row;
 use crate::value::digest::{Digest, ResultId};
 
 /// Subqueries of before, for rows whose subqueries were computed again: by template, row and environment.
@@ -32,18 +32,19 @@ impl Circuit {
         // What happened to a row follows from earlier stages, so all rows can be looked at before anybody is told.
         let mut looked = is_worth_dividing(touched.len(), executor).then(|| {
             let looked = in_parallel(touched.len(), executor, |range| {
-                let rows = touched[range].iter();
-                rows.map(|row| self.row_change(row, &marks, &former, progress)).collect::<Vec<_>>()
+                let results = by_result(&touched[range]);
+                let look = |rows| self.row_change(rows, &marks, &former, progress);
+                results.flat_map(|rows| rows.iter().map(look(rows))).collect::<Vec<_>>()
             });
             looked.into_iter().flatten()
         });
-        for of_result in touched.chunk_by(|a, b| a.result == b.result) {
+        for of_result in by_result(&touched) {
             let result = ResultId(of_result[0].result);
             let mut changes = Vec::with_capacity(of_result.len());
             match &mut looked {
                 Some(looked) => changes.extend(looked.take(of_result.len()).flatten()),
                 None => {
-                    changes.extend(of_result.iter().filter_map(|row| self.row_change(row, &marks, &former, progress)));
+                    changes.extend(of_result.iter().filter_map(self.row_change(of_result, &marks, &former, progress)))
                 }
             }
             if marks.former_environment(result.0).is_some() {
@@ -51,10 +52,10 @@ impl Circuit {
             }
             let Some(state) = self.results.get_mut(result.0) else { continue };
             let mut digest = Digest::from(state.digest);
-            changes.iter().for_each(|change| digest.apply(change));
+            digest.apply(&changes);
             state.digest = digest.into();
             if !changes.is_empty() {
-                progress.deltas.insert(result.0, ResultDelta { result, changes, digest });
+                progress.deltas.insert(ResultDelta { result, changes, digest });
             }
             self.wake_readers_of(result, progress);
             for consumer in self.consumers_of(result) {
@@ -80,51 +81,45 @@ impl Circuit {
         numbers
     }
 
-    /// What happened to a row of a result; nothing if it is as before.
-    fn row_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> Option<RowChange> {
-        let now = self.store.get(row.table)?.row(row.row);
-        let before = progress.changes.of(row.table).and_then(|changes| changes.get(row.row));
-        let was = before.and_then(|before| match &before.content {
-            Content::Was(was) => Some(was),
-            Content::Absent | Content::Same => None,
-        });
-        let has_new_content = was.is_some();
-        let id = now.or(was)?.id.clone();
-        let former_version = was.or(now)?.version;
-        let version = now.map_or(former_version, |now| now.version);
-        let nested = self.nested_change(row, marks, former, progress);
-        let kind = match (row.was_shown, row.is_shown) {
-            (false, true) => ChangeKind::Enter,
-            (true, false) => ChangeKind::Leave,
-            (true, true) if has_new_content => ChangeKind::Update,
-            (true, true) if !nested.is_empty() => ChangeKind::Stay,
-            _ => return None,
-        };
-        let version = if kind == ChangeKind::Leave { former_version } else { version };
-        let former_version = if kind == ChangeKind::Enter { version } else { former_version };
-        Some(RowChange { kind, id, version, former: former_version, nested })
+    /// Tells what happened to a row of a result, which has at least one; nothing if it is as before.
+    fn row_change<'a>(
+        &'a self,
+        of_result: &[Touched],
+        marks: &Marks,
+        former: &'a Former,
+        progress: &'a Progress,
+    ) -> impl Fn(&Touched) -> Option<RowChange> + 'a {
+        let Touched { result, table, .. } = of_result[0];
+        let relation = self.store.get(table);
+        let changes = progress.changes.of(table);
+        let under = self.under(result, marks);
+        move |row| {
+            let was = changes.and_then(|changes| changes.get(row.row)).and_then(changes::Former::own_row);
+            let now = relation?.row(row.row);
+            let nested = under.as_ref().map(|under| self.nested_change(row, under, former, progress));
+            row_change(row, was, now, nested.unwrap_or_default())
+        }
     }
 
     /// What happened under a row of a result.
-    fn nested_change(&self, row: &Touched, marks: &Marks, former: &Former, progress: &Progress) -> NestedChanges {
+    fn nested_change(&self, row: &Touched, under: &Under, former: &Former, progress: &Progress) -> NestedChanges {
         let mut nested = NestedChanges::new();
-        let Some((state, binding, _)) = self.result(ResultId(row.result)) else { return nested };
+        let Some(state) = self.templates.get(under.template) else { return nested };
         let Some(attachments) = &state.attachments else { return nested };
-        let Some(template) = self.results.get(row.result).map(|state| state.template) else { return nested };
-        let environment_before = marks.former_environment(row.result).unwrap_or(binding.environment);
-        let present = attachments.get(row.row, binding.environment);
-        let known = match environment_before == binding.environment {
+        let present = attachments.get(row.row, under.now);
+        let known = match under.before == under.now {
             true => present,
-            false => attachments.get(row.row, environment_before),
+            false => attachments.get(row.row, under.before),
         };
         let now = present.filter(|_| row.is_shown);
-        let before = former.get(&(template, row.row, environment_before)).or(known).filter(|_| row.was_shown);
+        let was = if former.is_empty() { None } else { former.get(&(under.template, row.row, under.before)) };
+        let before = was.or(known).filter(|_| row.was_shown);
         let count = state.key.template.children.len();
         for child in 0..count {
             let of = |attached: Option<&Attached>| attached.and_then(|attached| attached.children.get(child).copied());
             let changes = match (of(before), of(now)) {
                 (Some(before), Some(now)) if before == now => {
-                    progress.deltas.get(&now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
+                    progress.deltas.get(now.0).map(|delta| delta.changes.clone()).unwrap_or_default()
                 }
                 (before, now) => {
                     let gone = before.map(|result| self.former_listing(result, progress)).unwrap_or_default();
@@ -141,7 +136,7 @@ impl Circuit {
     /// The rows of a result as they were before the step.
     fn former_listing(&self, result: ResultId, progress: &Progress) -> Vec<RowChange> {
         let listing = self.listing(result);
-        match progress.deltas.get(&result.0) {
+        match progress.deltas.get(result.0) {
             Some(delta) => undo(listing, &delta.changes),
             None => listing,
         }
@@ -152,11 +147,12 @@ impl Circuit {
     fn renew_attachments(&mut self, touched: &[Touched], stage: &Stage, marks: &Marks, progress: &Progress) -> Former {
         let mut former = Former::default();
         let mut due: Vec<(u32, u32, u32)> = stage.renewals.clone();
-        for row in touched {
-            let Some((template, _, environment)) = self.attachments_at(row, marks) else { continue };
-            if row.was_shown && self.has_new_content(row.table, row.row, progress) {
-                due.push((template, row.row, environment));
-            }
+        for of_result in by_result(touched) {
+            let Some(changes) = progress.changes.of(of_result[0].table) else { continue };
+            let Some(Under { template, before, .. }) = self.under(of_result[0].result, marks) else { continue };
+            let has_new_content = |row: u32| changes.get(row).is_some_and(changes::Former::has_new_content);
+            let renewed = of_result.iter().filter(|row| row.was_shown && has_new_content(row.row));
+            due.extend(renewed.map(|row| (template, row.row, before)));
         }
         due.sort_unstable();
         due.dedup();
@@ -165,9 +161,9 @@ impl Circuit {
                 former.insert((template, row, environment), attached);
             }
         }
-        for row in touched {
-            let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
-            if row.is_shown && (!row.was_shown || now != before) {
+        for of_result in by_result(touched) {
+            let Some(Under { template, now, before }) = self.under(of_result[0].result, marks) else { continue };
+            for row in of_result.iter().filter(|row| row.is_shown && (!row.was_shown || now != before)) {
                 self.attach(template, row.row, now, row.result);
             }
         }
@@ -176,9 +172,9 @@ impl Circuit {
 
     /// Gives back the subqueries of rows that are not shown any more, and those of before.
     fn drop_attachments(&mut self, touched: &[Touched], marks: &Marks, former: Former) {
-        for row in touched {
-            let Some((template, now, before)) = self.attachments_at(row, marks) else { continue };
-            if row.was_shown && (!row.is_shown || now != before) {
+        for of_result in by_result(touched) {
+            let Some(Under { template, now, before }) = self.under(of_result[0].result, marks) else { continue };
+            for row in of_result.iter().filter(|row| row.was_shown && (!row.is_shown || now != before)) {
                 self.detach(template, row.row, before, row.result);
             }
         }
@@ -187,17 +183,42 @@ impl Circuit {
         }
     }
 
-    /// The template of a row's subqueries, and the environments in which it has them now and had them before.
-    fn attachments_at(&self, row: &Touched, marks: &Marks) -> Option<(u32, u32, u32)> {
-        let template = self.results.get(row.result)?.template;
-        let (state, binding, _) = self.result(ResultId(row.result))?;
+    /// Where the rows of a result have their subqueries, if there are any.
+    fn under(&self, result: u32, marks: &Marks) -> Option<Under> {
+        let template = self.results.get(result)?.template;
+        let (state, binding, _) = self.result(ResultId(result))?;
         state.attachments.as_ref()?;
         let now = binding.environment;
-        Some((template, now, marks.former_environment(row.result).unwrap_or(now)))
+        Some(Under { template, now, before: marks.former_environment(result).unwrap_or(now) })
     }
+}
 
-    fn has_new_content(&self, table: TableId, row: u32, progress: &Progress) -> bool {
-        let former = progress.changes.of(table).and_then(|changes| changes.get(row));
-        former.is_some_and(crate::step::changes::Former::has_new_content)
-    }
+/// Where the rows of a result have their subqueries.
+#[derive(Clone, Copy, Debug)]
+struct Under {
+    template: u32,
+    /// The environments in which they have them, and had them before.
+    now: u32,
+    before: u32,
+}
+
+/// The touched rows of each result.
+fn by_result(touched: &[Touched]) -> impl Iterator<Item = &[Touched]> {
+    touched.chunk_by(|a, b| a.result == b.result)
+}
+
+/// What happened to a row of a result that had other content before, if it had, and has this one now; nothing if it is as
+/// before.
+fn row_change(row: &Touched, was: Option<&Row>, now: Option<&Row>, nested: NestedChanges) -> Option<RowChange> {
+    let kind = match (row.was_shown, row.is_shown) {
+        (false, true) => ChangeKind::Enter,
+        (true, false) => ChangeKind::Leave,
+        (true, true) if was.is_some() => ChangeKind::Update,
+        (true, true) if !nested.is_empty() => ChangeKind::Stay,
+        _ => return None,
+    };
+    let (last, first) = (now.or(was)?, was.or(now)?);
+    let version = if kind == ChangeKind::Leave { first.version } else { last.version };
+    let former = if kind == ChangeKind::Enter { version } else { first.version };
+    Some(RowChange { kind, id: last.id.clone(), version, former, nested })
 }

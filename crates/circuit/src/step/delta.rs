@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::collection::numbered::Numbered;
 use crate::step::changes::is_worth_keeping;
 use crate::store::table::{Row, TableId};
 use crate::value::digest::{Digest, ResultId};
@@ -134,6 +135,12 @@ impl Marks {
         } else {
             self.entries = Vec::new();
         }
+    }
+}
+
+impl Numbered for ResultDelta {
+    fn number(&self) -> u32 {
+        self.result.0
     }
 }
 

@@ -96,7 +96,7 @@ impl Circuit {
                 effective += usize::from(self.store_change(change, found, &mut progress));
             }
         }
-        let tables = progress.changes.tables().count();
+        let tables = progress.changes.tables().len();
         let mut rank = 0;
         while self.last_stage(&progress).is_some_and(|last| rank <= last) {
             self.stage(rank, &mut progress, executor);
@@ -106,7 +106,8 @@ impl Circuit {
         self.vacated.extend(progress.changes.tables());
         self.recycle();
         let is_registered = |delta: &ResultDelta| self.results.get(delta.result.0).is_some_and(|state| state.views > 0);
-        let mut deltas: Vec<ResultDelta> = progress.deltas.into_values().filter(is_registered).collect();
+        let mut deltas = progress.deltas.into_items();
+        deltas.retain(is_registered);
         deltas.sort_unstable_by_key(|delta| delta.result);
         progress.watched.sort_unstable();
         progress.watched.dedup();
@@ -129,6 +130,7 @@ impl Circuit {
         let is_as_before = match (own.and_then(|number| table.row(number)), &change.content) {
             (None, None) => true,
             (Some(old), Some(content)) => {
+                old.content.fetch();
                 old.version == change.version && identity::are_identical_objects(&old.content, content)
             }
             _ => false,
@@ -248,13 +250,16 @@ impl Circuit {
 
     /// The last stage in which there is something to do, as far as that is known.
     fn last_stage(&self, progress: &Progress) -> Option<u32> {
-        let of_table = |table: TableId| {
-            let relation = self.store.get(table)?;
-            let templates = relation.templates.iter().filter_map(|number| self.templates.get(*number));
-            let columns = relation.virtual_columns.iter().map(|(_, column)| column.rank);
-            templates.map(|state| state.key.rank).chain(columns).max()
-        };
-        progress.changes.tables().filter_map(of_table).chain(progress.last()).max()
+        let mut last = progress.last();
+        for relation in progress.changes.tables().filter_map(|table| self.store.get(table)) {
+            for number in &relation.templates {
+                last = last.max(self.templates.get(*number).map(|state| state.key.rank));
+            }
+            for (_, column) in relation.virtual_columns.iter() {
+                last = last.max(Some(column.rank));
+            }
+        }
+        last
     }
 
     fn stage(&mut self, rank: u32, progress: &mut Progress, executor: &dyn Executor) {
@@ -263,9 +268,9 @@ impl Circuit {
         let mut marks = std::mem::take(&mut self.spare.marks);
         stage.sets.sort_unstable();
         stage.sets.dedup();
-        let mut templates: Vec<u32> = stage.sets.iter().map(|(template, _)| *template).collect();
+        let mut templates: SmallVec<[u32; 8]> = stage.sets.iter().map(|(template, _)| *template).collect();
         for table in progress.changes.tables() {
-            templates.extend(self.store.get(table).into_iter().flat_map(|table| &table.templates));
+            templates.extend(self.store.get(table).into_iter().flat_map(|table| table.templates.iter().copied()));
         }
         templates.sort_unstable();
         templates.dedup();
@@ -334,7 +339,7 @@ impl Circuit {
             let Some(attached) = attachments.and_then(|attachments| attachments.get(*row, *environment)) else {
                 continue;
             };
-            let mut readers = Vec::with_capacity(attached.readers.len());
+            let mut readers: SmallVec<[u32; 8]> = SmallVec::new();
             attached.readers.append_to(&mut readers);
             readers.into_iter().for_each(|result| marks.mark(result, state.key.relation, *row, 0));
         }

@@ -1,9 +1,6 @@
 //! How far a step has come: what has changed, and what is still to be looked at.
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
-
+use crate::collection::numbered::NumberedList;
 use crate::step::changes::{Changes, Content};
 use crate::step::delta::ResultDelta;
 use crate::store::table::TableId;
@@ -13,10 +10,10 @@ use crate::value::Value;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) changes: Changes,
-    /// What is to be done in each stage besides what follows from changed rows.
-    agenda: BTreeMap<u32, Stage>,
+    /// What is to be done in each stage besides what follows from changed rows, by rank: as many as queries are nested.
+    agenda: Vec<Option<Stage>>,
     /// The change of every result so far, also of those that nobody outside reads.
-    pub(crate) deltas: HashMap<u32, ResultDelta, foldhash::fast::FixedState>,
+    pub(crate) deltas: NumberedList<ResultDelta>,
     /// Watched outputs that may have changed.
     pub(crate) watched: Vec<u32>,
     /// Rows of them that may show something else now.
@@ -66,16 +63,20 @@ impl Progress {
 
     /// The work of a stage that is still to come.
     pub(crate) fn at(&mut self, rank: u32) -> &mut Stage {
-        self.agenda.entry(rank).or_default()
+        let place = rank as usize;
+        if self.agenda.len() <= place {
+            self.agenda.resize_with(place + 1, || None);
+        }
+        self.agenda[place].get_or_insert_default()
     }
 
     /// The work of a stage, which begins.
     pub(crate) fn begin(&mut self, rank: u32) -> Stage {
-        self.agenda.remove(&rank).unwrap_or_default()
+        self.agenda.get_mut(rank as usize).and_then(Option::take).unwrap_or_default()
     }
 
     /// The last stage with work of its own.
     pub(crate) fn last(&self) -> Option<u32> {
-        self.agenda.last_key_value().map(|(rank, _)| *rank)
+        self.agenda.iter().rposition(Option::is_some).map(|rank| rank as u32)
     }
 }

@@ -3,7 +3,6 @@
 //! They answer the question of a new binding, "which rows may belong to me?", in O(answer). All templates that need the
 //! same index of the same table share one; it is built when the first asks for it and dropped with the last.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
@@ -225,12 +224,16 @@ impl Arrangement {
 
     fn place_of<'a>(&'a self, view: RowView<'a>, library: &dyn Library) -> Option<Place> {
         let value = |column: &'a Column| column.value(view, library);
-        let equal: SmallVec<[Cow<'_, Value>; 4]> = self.spec.equal.iter().map(value).collect::<Option<_>>()?;
+        let mut prefix = Some(Prefix::default());
+        for column in &self.spec.equal {
+            let value = value(column)?;
+            prefix = prefix.and_then(|prefix| prefix.with(&value));
+        }
         let member = match &self.spec.member {
             Some((part, column)) => Some(part.keys(value(column)?.as_ref())),
             None => None,
         };
-        let keys = Prefix::of(equal.iter().map(|value| &**value)).map_or(Keys::Wild, |prefix| prefix.filed(member));
+        let keys = prefix.map_or(Keys::Wild, |prefix| prefix.filed(member));
         let value = match &self.spec.order {
             Some(column) => Some(value(column)?.into_owned()),
             None => None,

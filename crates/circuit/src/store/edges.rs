@@ -46,12 +46,9 @@ pub(crate) struct Edge {
 impl Edge {
     /// The edge that a row is, if it is one.
     pub(crate) fn of(row: &Row) -> Option<Edge> {
-        match (row.content.get("in"), row.content.get("out")) {
-            (Some(Value::RecordId(from)), Some(Value::RecordId(to))) => {
-                Some(Edge { id: row.id.clone(), from: from.clone(), to: to.clone() })
-            }
-            _ => None,
-        }
+        let Some(Value::RecordId(from)) = row.content.get("in") else { return None };
+        let Some(Value::RecordId(to)) = row.content.get("out") else { return None };
+        Some(Edge { id: row.id.clone(), from: from.clone(), to: to.clone() })
     }
 }
 

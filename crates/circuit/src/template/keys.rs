@@ -35,7 +35,7 @@ pub(crate) enum Part {
 
 /// The key of the values that have to be equal on both sides, which comes in front of a further key; none where nothing
 /// has to be equal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Prefix(Option<u64>);
 
 /// An odd constant that spreads the bits of a composite key: 2^64 divided by the golden ratio.
@@ -103,13 +103,14 @@ impl Keys {
 
 impl Prefix {
     /// The prefix of values that have to be equal to others; `None` if one of them may equal values of any hash.
-    pub(crate) fn of<'a>(values: impl Iterator<Item = &'a Value>) -> Option<Prefix> {
-        let mut combined = None;
-        for value in values {
-            let RoutingHash::Key(hash) = routing_hash(value) else { return None };
-            combined = Some(mix(combined.unwrap_or(0), hash));
-        }
-        Some(Prefix(combined))
+    pub(crate) fn of<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Prefix> {
+        values.try_fold(Prefix::default(), Prefix::with)
+    }
+
+    /// The prefix with one more value behind it; `None` if this may equal values of any hash.
+    pub(crate) fn with(self, value: &Value) -> Option<Prefix> {
+        let RoutingHash::Key(hash) = routing_hash(value) else { return None };
+        Some(Prefix(Some(mix(self.0.unwrap_or(0), hash))))
     }
 
     /// The key under which everything with this prefix is filed, where there is a further key.
@@ -120,7 +121,7 @@ impl Prefix {
     /// The keys under which something is filed; `further` are those behind the prefix, where there are any.
     pub(crate) fn filed(self, further: Option<Keys>) -> Keys {
         match (self.0, further) {
-            (prefix, None) => Keys::of(SmallVec::from_slice(&[prefix.unwrap_or(0)])),
+            (prefix, None) => Keys::one(prefix.unwrap_or(0)),
             (None, Some(keys)) => keys,
             (Some(prefix), Some(Keys::These(mut keys))) => {
                 keys.iter_mut().for_each(|key| *key = mix(prefix, *key));
@@ -136,14 +137,14 @@ impl Prefix {
     /// The keys under which the other side has to be looked for.
     pub(crate) fn sought(self, further: Option<Keys>) -> Keys {
         match (self.0, further) {
-            (prefix, None) => Keys::of(SmallVec::from_slice(&[prefix.unwrap_or(0)])),
+            (prefix, None) => Keys::one(prefix.unwrap_or(0)),
             (None, Some(keys)) => keys,
             (Some(prefix), Some(Keys::These(mut keys))) => {
                 keys.iter_mut().for_each(|key| *key = mix(prefix, *key));
                 keys.push(mix(prefix, UNTOLD));
                 Keys::of(keys)
             }
-            (Some(prefix), Some(Keys::Wild)) => Keys::of(SmallVec::from_slice(&[mix(prefix, ALL)])),
+            (Some(prefix), Some(Keys::Wild)) => Keys::one(mix(prefix, ALL)),
         }
     }
 }

@@ -108,7 +108,7 @@ impl TemplateState {
         let mut candidates = Members::new();
         let most = bindings.iter().map(|bindings| bindings.len()).sum();
         if most > 1 && self.has_fewer_candidates(most, columns, sets, work) {
-            self.candidates(columns, sets, &mut candidates, work);
+            self.add_candidates(columns, sets, &mut candidates, work);
             candidates.retain(|candidate| bindings.iter().any(|bindings| bindings.contains(*candidate)));
         } else {
             bindings.iter().for_each(|bindings| bindings.append_to(&mut candidates));

@@ -134,6 +134,9 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) sets: &'a LiveSets,
 }
 
+/// So many bindings are fetched in advance: most changes concern few.
+const FETCHED: usize = 4;
+
 const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0xb1d);
 
 impl TemplateState {
@@ -251,17 +254,19 @@ impl TemplateState {
             })
     }
 
-    /// What a row is to this template. O(candidates).
-    pub(crate) fn standing(
+    /// What a row is to this template, given the bindings that it may belong to. O(candidates).
+    fn standing(
         &self,
-        number: u32,
-        view: RowView<'_>,
+        (number, view): (u32, RowView<'_>),
         columns: &Columns<'_>,
+        candidates: Members,
         moment: Moment,
         with: Evaluation<'_>,
-        work: &mut Work,
     ) -> Standing {
-        let members = self.members(columns, moment, with, work);
+        let mut members = candidates;
+        members.retain(|number| {
+            self.bindings.get(*number).is_some_and(|binding| self.holds(columns, &binding.slots, moment, with))
+        });
         let has_position = self.key.is_windowed && !members.is_empty();
         let position = has_position.then(|| self.position(number, view, columns));
         Standing { members, position }
@@ -279,22 +284,33 @@ impl TemplateState {
         work.rows_examined += u64::from(before.is_some()) + u64::from(after.is_some());
         let with_columns = |view| (view, self.columns(view, with.library));
         let (before, after) = (before.map(with_columns), after.map(with_columns));
+        let mut seek = |columns: &Columns<'_>| self.candidates(columns, with.sets, work);
         if let (false, Some((view, was)), Some((_, is))) = (is_forced, &before, &after)
             && identity::are_identical_attempts(was, is)
         {
             return match has_new_content {
-                true => Transition::Stay(self.standing(number, *view, was, Moment::Before, with, work)),
+                true => Transition::Stay(self.standing((number, *view), was, seek(was), Moment::Before, with)),
                 // What is new is nothing that this template looks at.
                 false => Transition::nothing(),
             };
         }
-        let mut standing = |row: Option<(RowView<'_>, Columns<'_>)>, moment| match row {
-            Some((view, columns)) => self.standing(number, view, &columns, moment, with, work),
-            None => Standing::default(),
+        // Both sides are looked up before either is checked.
+        let were = before.as_ref().map(|(_, columns)| seek(columns));
+        let are = after.as_ref().map(|(_, columns)| seek(columns));
+        self.fetch(were.iter().chain(&are).flatten());
+        let standing = |row: Option<(RowView<'_>, Columns<'_>)>, candidates: Option<Members>, moment| {
+            let (Some((view, columns)), Some(candidates)) = (row, candidates) else { return Standing::default() };
+            self.standing((number, view), &columns, candidates, moment, with)
         };
-        let before = standing(before, Moment::Before);
-        let after = standing(after, Moment::Now);
-        Transition::Move { before, after }
+        Transition::Move { before: standing(before, were, Moment::Before), after: standing(after, are, Moment::Now) }
+    }
+
+    /// Reads a little of some bindings, for the processor to fetch them all at once: where each is needed after the other,
+    /// each waits for memory by itself.
+    fn fetch<'a>(&self, numbers: impl Iterator<Item = &'a u32>) {
+        let bindings = numbers.take(FETCHED).filter_map(|number| self.bindings.get(*number));
+        let readers: usize = bindings.flat_map(|binding| &binding.slots.0).flatten().map(Value::readers).sum();
+        std::hint::black_box(readers);
     }
 
     /// Calls `mark` for each result that shows a row which did not move.
@@ -406,18 +422,15 @@ impl TemplateState {
         Some(rows)
     }
 
-    /// The bindings that a row with these columns belongs to, ascending. O(candidates).
-    fn members(&self, columns: &Columns<'_>, moment: Moment, with: Evaluation<'_>, work: &mut Work) -> Members {
+    /// The bindings that a row with these columns may belong to, ascending. O(answer).
+    fn candidates(&self, columns: &Columns<'_>, sets: &LiveSets, work: &mut Work) -> Members {
         let mut candidates = Members::new();
-        self.candidates(columns, with.sets, &mut candidates, work);
+        self.add_candidates(columns, sets, &mut candidates, work);
         work.bindings_probed += candidates.len() as u64;
-        candidates.retain(|number| {
-            self.bindings.get(*number).is_some_and(|binding| self.holds(columns, &binding.slots, moment, with))
-        });
         candidates
     }
 
-    fn candidates(&self, columns: &Columns<'_>, sets: &LiveSets, out: &mut Members, work: &mut Work) {
+    fn add_candidates(&self, columns: &Columns<'_>, sets: &LiveSets, out: &mut Members, work: &mut Work) {
         let Routing::Indexed(accesses) = &self.wiring.routing else {
             out.extend(self.bindings.iter().map(|(number, _)| number));
             return;

@@ -42,18 +42,23 @@ impl From<Digest> for PackedDigest {
 }
 
 impl Digest {
-    /// Takes in a change of a row, and of the rows under it. O(rows of the change).
-    pub(crate) fn apply(&mut self, change: &RowChange) {
-        match change.kind {
-            ChangeKind::Enter => self.rows += 1,
-            ChangeKind::Leave => self.rows = self.rows.saturating_sub(1),
-            ChangeKind::Update | ChangeKind::Stay => {}
+    /// Takes in changes of rows, and of the rows under them. O(rows of the changes).
+    pub(crate) fn apply(&mut self, changes: &[RowChange]) {
+        let mut hashes = EntryHashes::default();
+        for change in changes {
+            match change.kind {
+                ChangeKind::Enter => self.rows += 1,
+                ChangeKind::Leave => self.rows = self.rows.saturating_sub(1),
+                ChangeKind::Update | ChangeKind::Stay => {}
+            }
+            let entry = |version| entry_hash(&change.id, version);
+            self.apply_entry(change, entry);
+            self.apply_under(change, 0, &mut hashes);
         }
-        self.apply_under(change, 0);
     }
 
-    fn apply_under(&mut self, change: &RowChange, place: u128) {
-        let entry = |version| entry_hash(&change.id, version) ^ place;
+    /// Takes in what happened to a row itself.
+    fn apply_entry(&mut self, change: &RowChange, mut entry: impl FnMut(u64) -> u128) {
         match change.kind {
             ChangeKind::Enter => self.hash = self.hash.wrapping_add(entry(change.version)),
             ChangeKind::Leave => self.hash = self.hash.wrapping_sub(entry(change.version)),
@@ -62,6 +67,10 @@ impl Digest {
             }
             ChangeKind::Stay => {}
         }
+    }
+
+    /// Takes in what happened under a row that stands at this place.
+    fn apply_under<'a>(&mut self, change: &'a RowChange, place: u128, hashes: &mut EntryHashes<'a>) {
         if change.nested.is_empty() {
             return;
         }
@@ -69,7 +78,29 @@ impl Digest {
         let own = entry_hash(&change.id, 0) ^ place.rotate_left(1);
         for nested in &change.nested {
             let place = own.rotate_left(2 + u32::from(nested.child) % 120);
-            nested.changes.iter().for_each(|change| self.apply_under(change, place));
+            for change in &nested.changes {
+                self.apply_entry(change, |version| hashes.of(&change.id, version) ^ place);
+                self.apply_under(change, place, hashes);
+            }
+        }
+    }
+}
+
+/// Hashes that were computed lately: what happened to one row is often told under many.
+#[derive(Debug, Default)]
+struct EntryHashes<'a> {
+    recent: [Option<(&'a RecordId, u64, u128)>; RECENT],
+}
+
+/// Two versions of a few rows.
+const RECENT: usize = 8;
+
+impl<'a> EntryHashes<'a> {
+    fn of(&mut self, id: &'a RecordId, version: u64) -> u128 {
+        let place = &mut self.recent[version as usize % RECENT];
+        match place {
+            Some((known, of, hash)) if std::ptr::eq(*known, id) && *of == version => *hash,
+            _ => place.insert((id, version, entry_hash(id, version))).2,
         }
     }
 }
@@ -111,6 +142,17 @@ impl Bytes {
     pub(crate) fn as_slice(&self) -> &[u8] {
         if self.spilled.is_empty() { &self.inline[..self.len] } else { &self.spilled }
     }
+
+    /// As `write`, of so few bytes that copying them takes no call.
+    fn put<const LEN: usize>(&mut self, bytes: [u8; LEN]) {
+        match self.inline.get_mut(self.len..self.len + LEN) {
+            Some(place) if self.spilled.is_empty() => {
+                place.copy_from_slice(&bytes);
+                self.len += LEN;
+            }
+            _ => self.write(&bytes),
+        }
+    }
 }
 
 impl Hasher for Bytes {
@@ -130,12 +172,16 @@ impl Hasher for Bytes {
         }
     }
 
+    fn write_u8(&mut self, number: u8) {
+        self.put([number]);
+    }
+
     fn write_u32(&mut self, number: u32) {
-        self.write(&number.to_le_bytes());
+        self.put(number.to_le_bytes());
     }
 
     fn write_u64(&mut self, number: u64) {
-        self.write(&number.to_le_bytes());
+        self.put(number.to_le_bytes());
     }
 
     fn finish(&self) -> u64 {

@@ -110,6 +110,17 @@ impl Value {
         }
     }
 
+    /// How many share what the value shares; of one that shares nothing, none.
+    pub(crate) fn readers(&self) -> usize {
+        match self {
+            Value::String(text) => Arc::strong_count(text),
+            Value::RecordId(id) => Arc::strong_count(id),
+            Value::Array(items) => Arc::strong_count(items),
+            Value::Object(object) => Arc::strong_count(object),
+            _ => 0,
+        }
+    }
+
     /// Whether the value is `NONE` or `NULL`.
     pub fn is_nullish(&self) -> bool {
         matches!(self, Value::None | Value::Null)
