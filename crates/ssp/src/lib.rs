@@ -3,8 +3,8 @@
 //! A change takes one way through this crate, and each step of it is one file:
 //!
 //! ```text
-//! capture ──▶ engine ──▶ edge buffer ──▶ writer ──▶ database
-//! feed.rs     engine.rs  edge_buffer.rs  writer.rs
+//! capture ──────▶ engine ──▶ edge buffer ──▶ writer ──▶ database
+//! follower.rs     engine.rs  edge_buffer.rs  writer.rs
 //! ```
 //!
 //! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What
@@ -17,7 +17,7 @@ mod command;
 mod edge_buffer;
 mod engine;
 mod error;
-mod feed;
+mod follower;
 mod http;
 mod json;
 mod lanes;

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::status::Status;
 use crate::supervise::{self, Supervised};
 use crate::writer::{self, Writer};
-use crate::{feed, speculation, sweep};
+use crate::{follower, speculation, sweep};
 
 /// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
 const QUEUE: usize = 4_096;
@@ -154,7 +154,7 @@ async fn follow(
     missing: mpsc::Receiver<Request>,
 ) -> Result<(), Error> {
     match feed {
-        Some(feed) => feed::follow(feed, loader, engine, missing).await,
+        Some(feed) => follower::follow(feed, loader, engine, missing).await,
         // Changes come by `/ingest`.
         None => Ok(()),
     }
