@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use config::Config;
 use protocol::Names;
+use telemetry::Export;
 
 use crate::error::Error;
 
@@ -33,7 +34,7 @@ pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions,
 }
 
 /// The sidecar. `insecure` is what the command line said.
-pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Error> {
+pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Result<ssp::Settings, Error> {
     Ok(ssp::Settings {
         listen: config.ssp.listen_addr,
         secret: config.auth_secret.as_ref().map(|secret| secret.expose().to_owned()),
@@ -46,6 +47,7 @@ pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Erro
         ttl_sweep: config.ssp.ttl_cleanup_interval,
         id: config.ssp.id.clone(),
         names: names(config)?,
+        export,
     })
 }
 

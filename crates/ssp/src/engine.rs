@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::command::{Command, Description, Edges, Order, Speculation, WriterSender};
 use crate::edge_buffer::Note;
+use crate::metrics::Metrics;
 use crate::note::{note, streamed};
 use crate::pool::Pool;
 use crate::showing::Op;
@@ -43,13 +44,14 @@ pub(crate) struct Engine {
     /// Views whose results are to be noted when their time has come.
     due: BTreeSet<usize>,
     pool: Pool,
+    metrics: Metrics,
 }
 
 /// The writer is gone: the service is shutting down.
 pub(crate) struct Closed;
 
 impl Engine {
-    pub(crate) fn new(writer: WriterSender, pool: Pool) -> Self {
+    pub(crate) fn new(writer: WriterSender, pool: Pool, metrics: Metrics) -> Self {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
@@ -62,6 +64,7 @@ impl Engine {
             waiting: Vec::new(),
             due: BTreeSet::new(),
             pool,
+            metrics,
         }
     }
 
@@ -90,6 +93,8 @@ impl Engine {
 
     /// Carries out commands in their order; commits that follow each other are one step.
     fn work_off(&mut self, batch: &mut Vec<Command>) -> Result<(), Closed> {
+        let _span = tracing::debug_span!("batch", messages = batch.len()).entered();
+        self.metrics.batch();
         let mut commits: Vec<Change> = Vec::new();
         for command in batch.drain(..) {
             match command {
@@ -160,9 +165,17 @@ impl Engine {
         if changes.is_empty() {
             return Ok(());
         }
-        let step = self.circuit.step_with(changes, &self.pool);
+        let step = self.step(changes);
         let edges = self.follow(&step);
         self.order_if_any(edges)
+    }
+
+    fn step(&mut self, changes: Vec<Change>) -> Step {
+        let _span = tracing::debug_span!("step", changes = changes.len()).entered();
+        let started = Instant::now();
+        let step = self.circuit.step_with(changes, &self.pool);
+        self.metrics.step(&step.statistics, started.elapsed());
+        step
     }
 
     /// Removes what the engine holds of a table and the database does not.
@@ -183,7 +196,7 @@ impl Engine {
             })
             .collect();
         self.speculated += 1;
-        let step = self.circuit.step_with(changes.clone(), &self.pool);
+        let step = self.step(changes.clone());
         let mut edges = self.follow(&step);
         edges.unconfirmed = changes;
         edges.speculation = Some(self.speculated);
@@ -193,7 +206,7 @@ impl Engine {
     fn settle(&mut self, number: u64, corrections: Vec<Change>) -> Result<(), Closed> {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
-        let step = self.circuit.step_with(corrections, &self.pool);
+        let step = self.step(corrections);
         let mut edges = self.follow(&step);
         // What the writer holds rests on what was not true. None of it may be written before it is put right.
         self.take_due(true, &mut edges);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use circuit::Change;
-use database::{Feed, FeedBatch};
+use database::{ChangeSet, Feed, FeedBatch};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -11,6 +11,7 @@ use crate::adoption::{self, Request};
 use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender};
 use crate::error::Error;
+use crate::metrics::Metrics;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ pub(crate) async fn follow(
     loader: Loader,
     engine: EngineSender,
     mut missing: mpsc::Receiver<Request>,
+    metrics: &Metrics,
 ) -> Result<(), Error> {
     let mut pause = FIRST_PAUSE;
     let mut looks = tokio::time::interval(adoption::INTERVAL);
@@ -36,7 +38,7 @@ pub(crate) async fn follow(
             _ = looks.tick() => loader.adopt_all().await,
             // Dropping this future loses nothing.
             batch = feed.next() => match batch {
-                Ok(batch) => deliver(batch, &loader, &engine).await,
+                Ok(batch) => deliver(batch, &loader, &engine, metrics).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -57,10 +59,12 @@ pub(crate) async fn follow(
     }
 }
 
-async fn deliver(batch: FeedBatch, loader: &Loader, engine: &EngineSender) -> Result<(), Error> {
+async fn deliver(batch: FeedBatch, loader: &Loader, engine: &EngineSender, metrics: &Metrics) -> Result<(), Error> {
+    let committed = batch.sets.iter().filter_map(ChangeSet::committed_at).min();
     let defined: Vec<String> = batch.sets.iter().flat_map(|set| set.tables.clone()).collect();
     let changes: Vec<Change> = batch.sets.into_iter().flat_map(|set| set.changes).collect();
     if !changes.is_empty() {
+        metrics.captured("feed", changes.len(), committed);
         engine.send(Command::Commit(changes)).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))?;
     }
     loader.adopt(&defined.iter().map(String::as_str).collect::<Vec<_>>()).await

@@ -21,6 +21,7 @@ mod follower;
 mod http;
 mod json;
 mod lanes;
+mod metrics;
 mod note;
 mod path;
 mod pool;

@@ -15,6 +15,7 @@ use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::http;
+use crate::metrics::{self, Metrics};
 use crate::pool::Pool;
 use crate::settings::Settings;
 use crate::status::Status;
@@ -31,11 +32,12 @@ pub struct Service {
     address: SocketAddr,
     status: Status,
     shutdown: Arc<Notify>,
-    server: JoinHandle<Result<(), Error>>,
+    server: JoinHandle<()>,
     work: JoinHandle<()>,
     helpers: Vec<Supervised>,
     engine: std::thread::JoinHandle<()>,
     writer: Supervised,
+    metrics: telemetry::Metrics,
     orders: WriterSender,
     commands: EngineSender,
 }
@@ -57,32 +59,52 @@ impl Service {
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let (unsettled, unsettled_queue) = mpsc::unbounded_channel();
-        let engine = Engine::new(orders.clone(), Pool::new(None)?);
+        let read = telemetry::Metrics::new("spky-ssp", &settings.id, settings.export.as_ref())?;
+        let metrics = Metrics::new(&read.meter());
+        metrics.observe(&read.meter(), status.clone(), database.clone(), &commands, &orders);
+        let engine = Engine::new(orders.clone(), Pool::new(None)?, metrics.clone());
         let of_engine = status.clone();
         let runtime = Handle::current();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
-        let writer = Writer::new(database.clone(), &settings, commands.clone(), unsettled);
+        let writer = Writer::new(database.clone(), &settings, commands.clone(), unsettled, metrics.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), unsettled_queue);
-        let helpers = vec![
+        let mut helpers = vec![
             Supervised::spawn(&status, "the settling of announced changes", settling),
             Supervised::spawn(&status, "the expiry of views", sweep::run(orders.clone(), settings.ttl_sweep)),
         ];
+        if settings.export.is_some() {
+            let asking = metrics::keep_fresh(metrics.clone(), commands.clone());
+            helpers.push(Supervised::spawn(&status, "the observation of the engine", asking));
+        }
         let (tables, missing) = Tables::new();
         let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
-        let work = tokio::spawn(work(loader, commands.clone(), missing, status.clone()));
+        let work = tokio::spawn(work(loader, commands.clone(), missing, status.clone(), metrics.clone()));
 
         let shutdown = Arc::new(Notify::new());
-        let router = http::router(http::Context::new(settings, database, commands.clone(), tables, status.clone()));
+        let telling = http::Telling { counted: metrics.clone(), read: read.clone() };
+        let context = http::Context::new(settings, database, commands.clone(), tables, status.clone(), telling);
+        let router = http::router(context);
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
-            let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-            serve.with_graceful_shutdown(async move { stop.notified().await }).await.map_err(Error::Http)
+            http::serve(listener, router, http::Limits::default(), metrics, stop.notified()).await;
         });
-        Ok(Service { address, status, shutdown, server, work, helpers, engine, writer, orders, commands })
+        Ok(Service {
+            address,
+            status,
+            shutdown,
+            server,
+            work,
+            helpers,
+            engine,
+            writer,
+            metrics: read,
+            orders,
+            commands,
+        })
     }
 
     /// Where the HTTP interface listens.
@@ -110,7 +132,7 @@ impl Service {
     pub async fn stop(self) -> Result<(), Error> {
         self.status.stop();
         self.shutdown.notify_one();
-        let served = self.server.await.unwrap_or(Ok(()));
+        let served = self.server.await.map_err(|failure| Error::Http(failure.into()));
         self.work.abort();
         self.helpers.iter().for_each(Supervised::abort);
         let (done, noted) = oneshot::channel();
@@ -129,16 +151,23 @@ impl Service {
         self.writer.ended().await;
         // A panic in it has been reported.
         let _ = tokio::task::spawn_blocking(move || self.engine.join()).await;
+        self.metrics.stop().await;
         served
     }
 }
 
 /// Loads everything, then follows the feed for as long as the service lives.
-async fn work(loader: Loader, engine: EngineSender, missing: mpsc::Receiver<Request>, status: Status) {
+async fn work(
+    loader: Loader,
+    engine: EngineSender,
+    missing: mpsc::Receiver<Request>,
+    status: Status,
+    metrics: Metrics,
+) {
     let outcome = match loader.bootstrap().await {
         Ok(feed) => {
             status.set_ready();
-            follow(feed, loader, engine, missing).await
+            follow(feed, loader, engine, missing, &metrics).await
         }
         Err(error) => Err(error),
     };
@@ -152,9 +181,10 @@ async fn follow(
     loader: Loader,
     engine: EngineSender,
     missing: mpsc::Receiver<Request>,
+    metrics: &Metrics,
 ) -> Result<(), Error> {
     match feed {
-        Some(feed) => follower::follow(feed, loader, engine, missing).await,
+        Some(feed) => follower::follow(feed, loader, engine, missing, metrics).await,
         // Changes come by `/ingest`.
         None => Ok(()),
     }

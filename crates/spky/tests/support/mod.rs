@@ -87,6 +87,7 @@ impl World {
             ttl_sweep: Duration::from_secs(60),
             id: "ssp-test".to_owned(),
             names: names.clone(),
+            export: None,
         };
         let database = Database::connect(database_settings(address, name), names.clone()).await;
         let database = database.expect("the database answers");
