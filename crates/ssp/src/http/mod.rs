@@ -6,6 +6,7 @@ mod log;
 mod observe;
 mod openapi;
 mod serve;
+mod stall;
 mod state;
 mod views;
 

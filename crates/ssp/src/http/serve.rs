@@ -1,7 +1,7 @@
 //! Connections: whoever comes is served, and nobody can keep the service busy by being slow.
 //!
-//! A connection has a limited time to say what it wants, in headers of limited size, and there is a limited number of
-//! connections. How long a body may take is up to who reads it, and how long an answer may take is up to the router.
+//! A connection has a limited time to say what it wants, in headers of limited size, and to take its answer, and there is
+//! a limited number of connections. How long a body may take is up to who reads it, and how long an answer may take is up to the router.
 
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::stall::Impatient;
 use crate::metrics::Metrics;
 
 /// What connections may take.
@@ -24,6 +25,8 @@ pub(crate) struct Limits {
     pub(crate) headers: Duration,
     /// The bytes of the request line and all headers.
     pub(crate) header_bytes: usize,
+    /// How long a client may take nothing of its answer.
+    pub(crate) stall: Duration,
     /// Connections at once. Others wait until one of them ends.
     pub(crate) connections: usize,
     /// How long requests may go on when the service stops.
@@ -35,6 +38,7 @@ impl Default for Limits {
         Limits {
             headers: Duration::from_secs(15),
             header_bytes: 32 << 10,
+            stall: Duration::from_secs(30),
             connections: 4_096,
             drain: Duration::from_secs(10),
         }
@@ -109,7 +113,8 @@ async fn converse(stream: TcpStream, router: Router, limits: Limits, mut stoppin
     }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers).max_header_size(limits.header_bytes);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let stream = TokioIo::new(Impatient::new(stream, limits.stall));
+    let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(router)));
     let told = async {
         // A sender that is gone has nothing to tell any more either.
         let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
@@ -147,6 +152,9 @@ mod tests {
 
     use super::*;
 
+    /// More than the system keeps for a client that does not read.
+    const LARGE: usize = 64 << 20;
+
     /// A service with short limits, whose `/slow` takes 300 ms and whose `/stuck` never answers.
     struct Served {
         address: SocketAddr,
@@ -158,6 +166,7 @@ mod tests {
         let limits = Limits {
             headers: Duration::from_millis(300),
             header_bytes: 4 << 10,
+            stall: Duration::from_millis(300),
             connections: 2,
             drain: Duration::from_millis(600),
         };
@@ -168,6 +177,7 @@ mod tests {
         let router = Router::new()
             .route("/", get(|| async { "here" }))
             .route("/slow", get(slow))
+            .route("/large", get(|| async { vec![b'x'; LARGE] }))
             .route("/stuck", get(std::future::pending::<()>));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -217,6 +227,29 @@ mod tests {
         let served = served().await;
         let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(8 << 10));
         assert!(rest(served.send(&request).await).await.starts_with("HTTP/1.1 431"));
+    }
+
+    /// Catches clients that hold a place by not reading, whether the answer is large or there are many of them.
+    #[tokio::test]
+    async fn whoever_does_not_read_is_sent_away() {
+        let served = served().await;
+        let large = served.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut many = served.connect().await;
+        let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+        let mut sent = 0;
+        // Until nothing can be sent any more, because the answers are not taken.
+        while sent < LARGE {
+            let sending = tokio::time::timeout(Duration::from_secs(2), many.write_all(requests.as_bytes())).await;
+            match sending {
+                Ok(Ok(())) => sent += requests.len(),
+                Ok(Err(_)) => break,
+                Err(_) => panic!("the connection is kept"),
+            }
+        }
+        assert!(sent < LARGE);
+        assert!(rest(large).await.len() < LARGE);
+        let next = served.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(rest(next).await.ends_with("here"));
     }
 
     #[tokio::test]
