@@ -15,11 +15,13 @@ pub struct RegisterRequest {
     pub id: ViewKey,
     /// The SurrealQL `SELECT`; `sql` in older clients.
     #[serde(alias = "sql")]
+    #[cfg_attr(feature = "openapi", schema(examples("SELECT * FROM thread WHERE status = 'open'")))]
     pub surql: String,
     #[serde(alias = "client_id")]
+    #[cfg_attr(feature = "openapi", schema(examples("client-456")))]
     pub client_id: String,
-    /// How long the view lives after the last sign of life, as SurrealQL writes a duration. See
-    /// [`RegisterRequest::ttl`].
+    /// How long the view lives after the last sign of life, as SurrealQL writes a duration.
+    #[cfg_attr(feature = "openapi", schema(examples("30s")))]
     pub ttl: String,
     /// What the query sees as `$name`.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Params::is_empty")]
@@ -148,9 +150,11 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IngestRequest {
+    #[cfg_attr(feature = "openapi", schema(examples("thread")))]
     pub table: String,
     pub op: Operation,
     /// The record id as SurrealQL writes it, or its key alone.
+    #[cfg_attr(feature = "openapi", schema(examples("thread:1")))]
     pub id: String,
     /// The record after the change, or before it for a `DELETE`. May hold the record's version as `_00_rv`.
     #[serde(default, deserialize_with = "null_as_default")]
