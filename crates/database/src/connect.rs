@@ -38,6 +38,7 @@ struct Inner {
     names: Names,
     link: RwLock<Link>,
     requests: AtomicU64,
+    conflicts: AtomicU64,
 }
 
 struct Link {
@@ -60,7 +61,9 @@ impl Database {
     pub async fn connect(settings: Settings, names: Names) -> Result<Self> {
         let client = open(&settings).await?;
         let link = RwLock::new(Link { generation: 0, client: Arc::new(client) });
-        Ok(Database { inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0) }) })
+        Ok(Database {
+            inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
+        })
     }
 
     /// The names of the system tables.
@@ -75,6 +78,11 @@ impl Database {
     /// How many requests this connection has sent: round trips to the server, whatever they contained.
     pub fn requests(&self) -> u64 {
         self.inner.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many transactions have lost against a concurrent one.
+    pub fn conflicts(&self) -> u64 {
+        self.inner.conflicts.load(Ordering::Relaxed)
     }
 
     /// Asks the server for an answer that takes no work. One round trip.
@@ -118,7 +126,11 @@ impl Database {
         let text = text.into();
         let mut attempt = 1;
         loop {
-            match self.run(action, text.clone(), variables.clone()).await {
+            let outcome = self.run(action, text.clone(), variables.clone()).await;
+            if let Err(Error::Conflict { .. }) = outcome {
+                self.inner.conflicts.fetch_add(1, Ordering::Relaxed);
+            }
+            match outcome {
                 Err(Error::Conflict { .. }) if attempt < CONFLICT_ATTEMPTS => {
                     let ceiling = 4_u64 << attempt;
                     let pause = rand::random_range(ceiling / 2..=ceiling);

@@ -8,6 +8,7 @@ use crate::{ContentHash, Format, ViewKey};
 
 /// `GET /debug/view/{view_id}`: what the service holds of a view.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DebugView {
     pub view_id: ViewKey,
     /// The number of rows, those of subqueries not counted.
@@ -29,6 +30,7 @@ pub struct DebugView {
 
 /// A row that the service holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CachedRow {
     /// The id of the record as SurrealQL writes it; of a row that is no record, that of its row record.
     pub id: String,
@@ -37,6 +39,7 @@ pub struct CachedRow {
 
 /// `GET /debug/deps`: which views read which tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DebugDependencies {
     /// The views of each table that a view reads.
     pub dependency_map: BTreeMap<String, Vec<ViewKey>>,

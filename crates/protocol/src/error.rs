@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What went wrong, in a form that programs can rely on: codes are added, and never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -21,6 +22,8 @@ pub enum ErrorCode {
     NotFound,
     /// 405: the endpoint exists with another method.
     MethodNotAllowed,
+    /// 408: the request did not arrive in time.
+    RequestTimeout,
     /// 409: the state of the service contradicts the request.
     Conflict,
     /// 413: the body is larger than the limit.
@@ -38,6 +41,24 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All codes.
+    pub const ALL: [ErrorCode; 14] = [
+        ErrorCode::InvalidRequest,
+        ErrorCode::UnsupportedQuery,
+        ErrorCode::Unauthorized,
+        ErrorCode::Forbidden,
+        ErrorCode::NotFound,
+        ErrorCode::MethodNotAllowed,
+        ErrorCode::RequestTimeout,
+        ErrorCode::Conflict,
+        ErrorCode::PayloadTooLarge,
+        ErrorCode::TooManyRequests,
+        ErrorCode::Internal,
+        ErrorCode::DatabaseUnavailable,
+        ErrorCode::SspNotReady,
+        ErrorCode::Timeout,
+    ];
+
     /// The HTTP status that goes with the code.
     pub fn status(self) -> u16 {
         match self {
@@ -46,6 +67,7 @@ impl ErrorCode {
             ErrorCode::Forbidden => 403,
             ErrorCode::NotFound => 404,
             ErrorCode::MethodNotAllowed => 405,
+            ErrorCode::RequestTimeout => 408,
             ErrorCode::Conflict => 409,
             ErrorCode::PayloadTooLarge => 413,
             ErrorCode::TooManyRequests => 429,
@@ -65,6 +87,7 @@ impl ErrorCode {
             ErrorCode::Forbidden => "FORBIDDEN",
             ErrorCode::NotFound => "NOT_FOUND",
             ErrorCode::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            ErrorCode::RequestTimeout => "REQUEST_TIMEOUT",
             ErrorCode::Conflict => "CONFLICT",
             ErrorCode::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             ErrorCode::TooManyRequests => "TOO_MANY_REQUESTS",
@@ -84,6 +107,7 @@ impl fmt::Display for ErrorCode {
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     pub code: ErrorCode,
     /// One or more sentences for a human; a query error names line, column and the offending part.
@@ -110,22 +134,7 @@ mod tests {
 
     #[test]
     fn the_body_and_the_text_of_a_code_agree() {
-        let codes = [
-            ErrorCode::InvalidRequest,
-            ErrorCode::UnsupportedQuery,
-            ErrorCode::Unauthorized,
-            ErrorCode::Forbidden,
-            ErrorCode::NotFound,
-            ErrorCode::MethodNotAllowed,
-            ErrorCode::Conflict,
-            ErrorCode::PayloadTooLarge,
-            ErrorCode::TooManyRequests,
-            ErrorCode::Internal,
-            ErrorCode::DatabaseUnavailable,
-            ErrorCode::SspNotReady,
-            ErrorCode::Timeout,
-        ];
-        for code in codes {
+        for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), serde_json::json!(code.as_str()));
             assert!((400..600).contains(&code.status()));
         }

@@ -13,6 +13,7 @@ const MAX_LENGTH: usize = 256;
 /// The key is always a string for the database, also where it consists of digits. A key may be escaped as SurrealQL
 /// escapes it (`` query:`a b` ``, `query:⟨a b⟩`), and is held unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, min_length = 1, examples("open-threads")))]
 pub struct ViewKey(String);
 
 /// Why a text is no view id.

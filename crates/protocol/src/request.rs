@@ -9,24 +9,29 @@ use crate::{DurationError, ViewKey, parse_duration};
 
 /// `POST /view/register`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RegisterRequest {
     pub id: ViewKey,
     /// The SurrealQL `SELECT`; `sql` in older clients.
     #[serde(alias = "sql")]
+    #[cfg_attr(feature = "openapi", schema(examples("SELECT * FROM thread WHERE status = 'open'")))]
     pub surql: String,
     #[serde(alias = "client_id")]
+    #[cfg_attr(feature = "openapi", schema(examples("client-456")))]
     pub client_id: String,
-    /// How long the view lives after the last sign of life, as SurrealQL writes a duration. See
-    /// [`RegisterRequest::ttl`].
+    /// How long the view lives after the last sign of life, as SurrealQL writes a duration.
+    #[cfg_attr(feature = "openapi", schema(examples("30s")))]
     pub ttl: String,
     /// What the query sees as `$name`.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Params::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Params>))]
     pub params: Params,
     /// ISO 8601. Registering is itself a sign of life, so this only informs.
     #[serde(default, alias = "last_active_at", skip_serializing_if = "Option::is_none")]
     pub last_active_at: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Format>))]
     pub format: Format,
     /// How soon the stored result follows changes; if not given, as soon as the service is configured to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +59,7 @@ impl RegisterRequest {
 
 /// Parameters of a query. JSON has fewer types than SurrealQL, so a client that needs them sends text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Params {
     Object(Map<String, Value>),
@@ -78,6 +84,7 @@ impl Default for Params {
 
 /// How the result of a view is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// One edge for each row, and for each row of a subquery under it.
@@ -101,6 +108,7 @@ impl Format {
 
 /// How soon a view follows changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Frequency {
     /// At once.
@@ -123,12 +131,14 @@ impl Frequency {
 
 /// `POST /view/unregister`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnregisterRequest {
     pub id: ViewKey,
 }
 
 /// What happened to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     Create,
@@ -138,13 +148,17 @@ pub enum Operation {
 
 /// `POST /ingest`: one change of one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IngestRequest {
+    #[cfg_attr(feature = "openapi", schema(examples("thread")))]
     pub table: String,
     pub op: Operation,
     /// The record id as SurrealQL writes it, or its key alone.
+    #[cfg_attr(feature = "openapi", schema(examples("thread:1")))]
     pub id: String,
     /// The record after the change, or before it for a `DELETE`. May hold the record's version as `_00_rv`.
     #[serde(default, deserialize_with = "null_as_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub record: Map<String, Value>,
     /// The same record with all of SurrealDB's types: CBOR as `encoding::cbor::encode` writes it, in base64. Sent by
     /// the events that Sp00ky installs; it wins over `record`.
@@ -154,15 +168,18 @@ pub struct IngestRequest {
 
 /// `POST /log`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogRequest {
     pub message: String,
     #[serde(default, deserialize_with = "null_as_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<LogLevel>))]
     pub level: LogLevel,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     Error,

@@ -7,6 +7,7 @@ use crate::{ContentHash, ViewKey};
 
 /// Where a service is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     Bootstrapping,
@@ -39,12 +40,14 @@ impl<'de> Deserialize<'de> for HealthStatus {
 
 /// `GET /health`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     pub status: HealthStatus,
 }
 
 /// `GET /version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionInfo {
     pub version: String,
     /// How results are kept: `streaming`.
@@ -53,6 +56,7 @@ pub struct VersionInfo {
 
 /// One entry of `GET /info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EntityInfo {
     /// `ssp` or `scheduler`.
     pub entity: String,
@@ -63,6 +67,7 @@ pub struct EntityInfo {
 
 /// The answer of `POST /view/register`: the initial result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegisterResponse {
     pub id: ViewKey,
     pub hash: ContentHash,
@@ -78,6 +83,7 @@ pub struct RegisterResponse {
 
 /// A row of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResultRow {
     /// The id of the record as SurrealQL writes it; of a row that is no record, that of its row record.
     pub id: String,
@@ -91,10 +97,12 @@ pub struct ResultRow {
 
 /// A row that a subquery contributes to another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Child {
     /// The alias of the subquery.
     pub relation: String,
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
     pub row: ResultRow,
 }
 

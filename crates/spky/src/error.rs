@@ -39,6 +39,8 @@ pub(crate) enum Error {
     Runtime(#[source] io::Error),
     #[error("can't start logging: {0}")]
     Logging(String),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
     #[error("can't handle signals")]
     Signals(#[source] io::Error),
     #[error("the query can't be watched: {0}")]

@@ -4,7 +4,7 @@ use clap::Args;
 use config::{Config, Loaded, Setting, Sources};
 
 use crate::error::Error;
-use crate::logging;
+use crate::logging::{self, Exports};
 
 /// Which database to use; what is not given comes from the environment, the file, or the defaults.
 #[derive(Debug, Default, Args)]
@@ -53,15 +53,27 @@ impl LoginOptions {
     }
 }
 
-/// Starts logging at `level` and above, loads the configuration, and logs what there is to say about it.
+/// Loads the configuration, starts logging at `level` and above, and logs what there is to say about it.
 pub(crate) fn load(sources: &Sources, level: tracing::Level) -> Result<Config, Error> {
-    logging::start(level)?;
-    let Loaded { config, notices, file } = Config::load(sources)?;
+    let loaded = Config::load(sources)?;
+    logging::start(level, &Exports::default())?;
+    Ok(announce(loaded))
+}
+
+/// As [`load`], for a service: it exports what the environment asks for.
+pub(crate) fn load_service(sources: &Sources, level: tracing::Level) -> Result<(Config, Exports), Error> {
+    let loaded = Config::load(sources)?;
+    let exports = Exports::from_environment(&loaded.config.ssp.id)?;
+    logging::start(level, &exports)?;
+    Ok((announce(loaded), exports))
+}
+
+fn announce(Loaded { config, notices, file }: Loaded) -> Config {
     if let Some(file) = file {
         tracing::info!(file = %file.display(), "configuration read");
     }
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    Ok(config)
+    config
 }

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use config::Config;
 use protocol::Names;
+use telemetry::Export;
 
 use crate::error::Error;
 
@@ -34,7 +35,7 @@ pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions,
 }
 
 /// The sidecar. `insecure` is what the command line said.
-pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Error> {
+pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Result<ssp::Settings, Error> {
     Ok(ssp::Settings {
         listen: config.ssp.listen_addr,
         secret: config.auth_secret.as_ref().map(|secret| secret.expose().to_owned()),
@@ -48,6 +49,7 @@ pub(crate) fn ssp(config: &Config, insecure: bool) -> Result<ssp::Settings, Erro
         state_file: Some(config.ssp.persistence_file.clone()),
         id: config.ssp.id.clone(),
         names: names(config)?,
+        export,
     })
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::command::{Command, Description, Edges, NotSaved, Order, Speculation, WriterSender};
 use crate::edge_buffer::Note;
+use crate::metrics::Metrics;
 use crate::note::{note, streamed};
 use crate::pool::Pool;
 use crate::saved::Mark;
@@ -52,13 +53,20 @@ pub(crate) struct Engine {
     database_name: String,
     /// Counts changes, for whoever saves them.
     changes: watch::Sender<u64>,
+    metrics: Metrics,
 }
 
 /// The writer is gone: the service is shutting down.
 pub(crate) struct Closed;
 
 impl Engine {
-    pub(crate) fn new(writer: WriterSender, pool: Pool, database_name: String, changes: watch::Sender<u64>) -> Self {
+    pub(crate) fn new(
+        writer: WriterSender,
+        pool: Pool,
+        database_name: String,
+        changes: watch::Sender<u64>,
+        metrics: Metrics,
+    ) -> Self {
         Engine {
             circuit: Circuit::new(Arc::new(SurrealLibrary)),
             views: Views::default(),
@@ -74,6 +82,7 @@ impl Engine {
             position: None,
             database_name,
             changes,
+            metrics,
         }
     }
 
@@ -102,6 +111,8 @@ impl Engine {
 
     /// Carries out commands in their order; commits that follow each other are one step.
     fn work_off(&mut self, batch: &mut Vec<Command>) -> Result<(), Closed> {
+        let _span = tracing::debug_span!("batch", messages = batch.len()).entered();
+        self.metrics.batch();
         let mut commits: Vec<Change> = Vec::new();
         for command in batch.drain(..) {
             match command {
@@ -213,7 +224,7 @@ impl Engine {
         }
         self.changes.send_modify(|count| *count += 1);
         let gone = self.users_among(&changes);
-        let step = self.circuit.step_with(changes, &self.pool);
+        let step = self.step(changes);
         let edges = self.follow(&step);
         self.order_if_any(edges)?;
         self.unregister_views_of(gone)
@@ -257,6 +268,14 @@ impl Engine {
         Ok(self.circuit.save_chunk(SAVE_CHUNK, &mark.to_bytes())?)
     }
 
+    fn step(&mut self, changes: Vec<Change>) -> Step {
+        let _span = tracing::debug_span!("step", changes = changes.len()).entered();
+        let started = Instant::now();
+        let step = self.circuit.step_with(changes, &self.pool);
+        self.metrics.step(&step.statistics, started.elapsed());
+        step
+    }
+
     /// Removes what the engine holds of a table and the database does not.
     fn remove_others(&mut self, table: &str, rows: HashSet<SameRecord>) -> Result<(), Closed> {
         let gone = self.circuit.ids(table).filter(|id| !rows.contains(&SameRecord((*id).clone())));
@@ -275,7 +294,7 @@ impl Engine {
             })
             .collect();
         self.speculated += 1;
-        let step = self.circuit.step_with(changes.clone(), &self.pool);
+        let step = self.step(changes.clone());
         let mut edges = self.follow(&step);
         edges.unconfirmed = changes;
         edges.speculation = Some(self.speculated);
@@ -286,7 +305,7 @@ impl Engine {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
         let gone = self.users_among(&corrections);
-        let step = self.circuit.step_with(corrections, &self.pool);
+        let step = self.step(corrections);
         let mut edges = self.follow(&step);
         // What the writer holds rests on what was not true. None of it may be written before it is put right.
         self.take_due(true, &mut edges);

@@ -22,6 +22,8 @@ pub enum Error {
     Thread(#[source] std::io::Error),
     #[error("can't start the pool of threads: {0}")]
     Pool(#[source] rayon::ThreadPoolBuildError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
     #[error("the view {key} can't be restored: {reason}")]
     Restore { key: String, reason: String },
     #[error("the http interface failed: {0}")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use circuit::Change;
-use database::{Capture, Feed, FeedBatch};
+use database::{Capture, ChangeSet, Feed, FeedBatch};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -12,6 +12,7 @@ use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender};
 use crate::errand::Errand;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::status::Status;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -25,6 +26,7 @@ pub(crate) struct Follower {
     engine: EngineSender,
     errands: mpsc::Receiver<Errand>,
     status: Status,
+    metrics: Metrics,
     /// Nothing while the tables are still to be read.
     source: Option<Source>,
     /// Whether the views are taken up as well.
@@ -44,7 +46,13 @@ enum Source {
 }
 
 impl Follower {
-    pub(crate) fn new(loader: Loader, engine: EngineSender, errands: mpsc::Receiver<Errand>, status: Status) -> Self {
+    pub(crate) fn new(
+        loader: Loader,
+        engine: EngineSender,
+        errands: mpsc::Receiver<Errand>,
+        status: Status,
+        metrics: Metrics,
+    ) -> Self {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Follower {
@@ -52,6 +60,7 @@ impl Follower {
             engine,
             errands,
             status,
+            metrics,
             source: None,
             has_begun: false,
             is_reset: false,
@@ -97,7 +106,7 @@ impl Follower {
                 _ = self.looks.tick() => return look(feed, &self.loader).await,
                 // Dropping this future loses nothing.
                 batch = feed.next() => {
-                    let defines = deliver(batch?, &self.engine).await?;
+                    let defines = deliver(batch?, &self.engine, &self.metrics).await?;
                     return if defines { look(feed, &self.loader).await } else { Ok(()) };
                 }
             },
@@ -150,9 +159,11 @@ impl Follower {
 }
 
 /// Hands changes to the engine. Answers whether tables were defined with them.
-async fn deliver(batch: FeedBatch, engine: &EngineSender) -> Result<bool, Error> {
+async fn deliver(batch: FeedBatch, engine: &EngineSender, metrics: &Metrics) -> Result<bool, Error> {
+    let committed = batch.sets.iter().filter_map(ChangeSet::committed_at).min();
     let defines = batch.sets.iter().any(|set| !set.tables.is_empty());
     let changes: Vec<Change> = batch.sets.into_iter().flat_map(|set| set.changes).collect();
+    metrics.captured("feed", changes.len(), committed);
     let command = Command::Captured { changes, cursor: batch.cursor };
     engine.send(command).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))?;
     Ok(defines)

@@ -23,6 +23,7 @@ mod http;
 mod inspection;
 mod json;
 mod lanes;
+mod metrics;
 mod note;
 mod path;
 mod pool;

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::follower::Follower;
 use crate::http;
+use crate::metrics::{self, Metrics};
 use crate::pool::Pool;
 use crate::saved;
 use crate::saver::Saver;
@@ -37,12 +38,13 @@ pub struct Service {
     address: SocketAddr,
     status: Status,
     shutdown: Arc<Notify>,
-    server: JoinHandle<Result<(), Error>>,
+    server: JoinHandle<()>,
     work: JoinHandle<()>,
     helpers: Vec<Supervised>,
     saver: Option<(Supervised, oneshot::Sender<()>)>,
     engine: std::thread::JoinHandle<()>,
     writer: Supervised,
+    metrics: telemetry::Metrics,
     orders: WriterSender,
     commands: EngineSender,
 }
@@ -65,20 +67,28 @@ impl Service {
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let open = Open::default();
         let (changed, changes) = watch::channel(0);
-        let engine = Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed);
+        let read = telemetry::Metrics::new("spky-ssp", &settings.id, settings.export.as_ref())?;
+        let metrics = Metrics::new(&read.meter());
+        metrics.observe(&read.meter(), status.clone(), database.clone(), &commands, &orders);
+        let engine =
+            Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed, metrics.clone());
         let of_engine = status.clone();
         let runtime = Handle::current();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
-        let writer = Writer::new(database.clone(), &settings, commands.clone(), open.clone());
+        let writer = Writer::new(database.clone(), &settings, commands.clone(), open.clone(), metrics.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), open.clone());
-        let helpers = vec![
+        let mut helpers = vec![
             Supervised::spawn(&status, "the settling of announced changes", settling),
             Supervised::spawn(&status, "the expiry of views", sweep::run(orders.clone(), settings.ttl_sweep)),
         ];
+        if settings.export.is_some() {
+            let asking = metrics::keep_fresh(metrics.clone(), commands.clone());
+            helpers.push(Supervised::spawn(&status, "the observation of the engine", asking));
+        }
         let (errands, errand_queue) = mpsc::channel(ERRANDS);
         let tables = Tables::new(errands.clone());
         // By push, nothing tells what has changed since a state was saved.
@@ -89,25 +99,39 @@ impl Service {
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
         });
         let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
-        let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone());
+        let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone(), metrics.clone());
         let work = tokio::spawn(work(follower, status.clone()));
 
         let shutdown = Arc::new(Notify::new());
-        let router = http::router(http::Context::new(
+        let telling = http::Telling { counted: metrics.clone(), read: read.clone() };
+        let router = http::router(http::Context {
             settings,
             database,
-            commands.clone(),
+            engine: commands.clone(),
             tables,
             errands,
             open,
-            status.clone(),
-        ));
+            status: status.clone(),
+            telling,
+        });
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
-            let serve = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-            serve.with_graceful_shutdown(async move { stop.notified().await }).await.map_err(Error::Http)
+            http::serve(listener, router, http::Limits::default(), metrics, stop.notified()).await;
         });
-        Ok(Service { address, status, shutdown, server, work, helpers, saver, engine, writer, orders, commands })
+        Ok(Service {
+            address,
+            status,
+            shutdown,
+            server,
+            work,
+            helpers,
+            saver,
+            engine,
+            writer,
+            metrics: read,
+            orders,
+            commands,
+        })
     }
 
     /// Where the HTTP interface listens.
@@ -135,7 +159,7 @@ impl Service {
     pub async fn stop(self) -> Result<(), Error> {
         self.status.stop();
         self.shutdown.notify_one();
-        let served = self.server.await.unwrap_or(Ok(()));
+        let served = self.server.await.map_err(|failure| Error::Http(failure.into()));
         self.work.abort();
         self.helpers.iter().for_each(Supervised::abort);
         let (done, noted) = oneshot::channel();
@@ -159,6 +183,7 @@ impl Service {
         self.writer.ended().await;
         // A panic in it has been reported.
         let _ = tokio::task::spawn_blocking(move || self.engine.join()).await;
+        self.metrics.stop().await;
         served
     }
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     /// The name of this SSP.
     pub id: String,
     pub names: Names,
+    /// Where metrics are exported to, besides being there to be scraped.
+    pub export: Option<telemetry::Export>,
 }
 
 impl Settings {

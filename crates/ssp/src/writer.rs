@@ -14,10 +14,12 @@ use protocol::{Format, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
 use crate::lanes::Lanes;
+use crate::metrics::Metrics;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
 use crate::view::View;
@@ -43,6 +45,7 @@ pub(crate) struct Writer {
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
+    metrics: Metrics,
 }
 
 /// What is to be written.
@@ -54,7 +57,13 @@ enum Flush {
 }
 
 impl Writer {
-    pub(crate) fn new(database: Database, settings: &Settings, engine: EngineSender, open: Open) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        settings: &Settings,
+        engine: EngineSender,
+        open: Open,
+        metrics: Metrics,
+    ) -> Self {
         Writer {
             database,
             ref_mode: settings.ref_mode,
@@ -67,6 +76,7 @@ impl Writer {
             confirm_by: None,
             generations: HashMap::new(),
             held: None,
+            metrics,
         }
     }
 
@@ -235,6 +245,7 @@ impl Writer {
                 Ok(confirmed) => return confirmed,
                 Err(error) => error,
             };
+            self.metrics.retry();
             tracing::warn!(%error, rows = whole.len(), "results could not be written, trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -242,11 +253,26 @@ impl Writer {
     }
 
     async fn write_if_confirmed(&self, batch: &WriteBatch, unconfirmed: &[Change]) -> Result<Confirmed, Error> {
-        if unconfirmed.is_empty() {
-            self.database.write(batch).await?;
-            return Ok(Confirmed { is_written: true, current: Vec::new() });
-        }
-        self.database.confirm(unconfirmed, batch).await
+        let started = Instant::now();
+        let span = tracing::debug_span!("transaction", rows = batch.len(), announced = unconfirmed.len());
+        let writing = async {
+            if unconfirmed.is_empty() {
+                self.database.write(batch).await?;
+                return Ok(Confirmed { is_written: true, current: Vec::new() });
+            }
+            self.database.confirm(unconfirmed, batch).await
+        };
+        let outcome = writing.instrument(span).await;
+        let outcome_name = match &outcome {
+            Ok(confirmed) if confirmed.is_written => {
+                self.metrics.edges(batch.puts.len(), batch.removes.len());
+                "written"
+            }
+            Ok(_) => "unconfirmed",
+            Err(_) => "failed",
+        };
+        self.metrics.transaction(outcome_name, started.elapsed());
+        outcome
     }
 
     /// Writes the part of each view by itself. A view whose part is refused gets an error noted instead.
@@ -265,8 +291,8 @@ impl Writer {
             return Ok(confirmed);
         }
         for (key, part) in parts(buffers) {
-            match self.database.write(&part).await {
-                Ok(()) => {}
+            match self.write_if_confirmed(&part, &[]).await {
+                Ok(_) => {}
                 Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {
                     tracing::error!(view = %key, %error, "the result of a view can't be written");

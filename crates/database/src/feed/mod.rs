@@ -22,7 +22,7 @@ mod bell;
 mod decode;
 mod order;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use circuit::Change;
 use circuit::value::Interner;
@@ -35,7 +35,7 @@ use crate::ident::escape;
 use bell::Bell;
 use decode::{Decoded, decode};
 pub use order::SETTLE;
-use order::{Order, is_clock, span, stamp_of};
+use order::{Order, is_clock, milliseconds_of, span, stamp_of};
 
 /// How long a quiet feed waits for the bell before it looks by itself.
 pub const POLL: Duration = Duration::from_millis(250);
@@ -63,6 +63,14 @@ pub struct FeedBatch {
     pub cursor: u64,
     /// Whether the server had nothing more when it answered.
     pub is_caught_up: bool,
+}
+
+impl ChangeSet {
+    /// When the transaction was committed, by the server's clock; `None` where stamps are no clock.
+    pub fn committed_at(&self) -> Option<SystemTime> {
+        is_clock(self.versionstamp)
+            .then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds_of(self.versionstamp)))
+    }
 }
 
 /// Where a feed begins, and which database it belongs to.

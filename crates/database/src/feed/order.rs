@@ -103,6 +103,11 @@ pub(super) fn stamp_of(milliseconds: u64) -> u64 {
     milliseconds << 16
 }
 
+/// The moment of a stamp, in milliseconds since the epoch.
+pub(super) fn milliseconds_of(stamp: u64) -> u64 {
+    stamp >> 16
+}
+
 /// How many stamps a time span covers.
 pub(super) fn span(duration: Duration) -> u64 {
     stamp_of(duration.as_millis() as u64)

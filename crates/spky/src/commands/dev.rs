@@ -10,6 +10,7 @@ use clap::Args;
 use config::{Config, Setting, Sources};
 use database::Database;
 use embedded::{Log, Server};
+use telemetry::Export;
 use tracing::Level;
 
 use super::{apply, db};
@@ -60,7 +61,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let output = Output::new(options.json);
-    let mut config = options::load(&options.login.over(sources), Level::WARN)?;
+    let (mut config, exports) = options::load_service(&options.login.over(sources), Level::WARN)?;
     let secret = secret(&config);
     config.auth_secret = Some(config::Secret::new(secret.as_str()));
 
@@ -86,9 +87,11 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     output.progress("database", &starting(options.data_dir.as_deref()))?;
     let mut server = signals.unless(Server::start(server_settings)).await?;
 
-    let outcome = with_database(&options, config, &secret, &server, &mut signals, output).await;
+    let export = exports.export.clone();
+    let outcome = with_database(&options, config, &secret, export, &server, &mut signals, output).await;
     tracing::debug!("stopping the database");
     let stopped = server.stop().await;
+    exports.stop().await;
     outcome?;
     Ok(stopped?)
 }
@@ -118,12 +121,13 @@ async fn with_database(
     options: &Options,
     config: Config,
     secret: &str,
+    export: Option<Export>,
     server: &Server,
     signals: &mut Signals,
     output: Output,
 ) -> Result<(), Error> {
     let db_url = format!("ws://{}", server.address());
-    let mut ssp_settings = settings::ssp(&config, false)?;
+    let mut ssp_settings = settings::ssp(&config, false, export)?;
     ssp_settings.database.endpoint = db_url.parse()?;
     // With the data goes the state.
     ssp_settings.state_file = options.data_dir.as_ref().map(|directory| directory.join("spooky_state.json"));

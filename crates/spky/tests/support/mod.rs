@@ -95,6 +95,7 @@ impl World {
             state_file: None,
             id: "ssp-test".to_owned(),
             names: names.clone(),
+            export: None,
         };
         let database = Database::connect(database_settings(address, name), names.clone()).await;
         let database = database.expect("the database answers");

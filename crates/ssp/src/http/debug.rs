@@ -6,10 +6,17 @@ use axum::extract::rejection::PathRejection;
 use protocol::{DebugDependencies, DebugView, ErrorCode, ViewKey};
 use tokio::sync::oneshot;
 
+use super::openapi::{OfEngine, OfView};
 use super::{Context, Failure};
 use crate::command::Command;
 
 /// The rows and versions of a view. O(result).
+#[utoipa::path(
+    get,
+    path = "/debug/view/{view_id}",
+    params(("view_id" = String, Path, description = "The id of the view, by any of its names")),
+    responses((status = 200, description = "What is held of it", body = DebugView), OfView)
+)]
 pub(super) async fn view(
     State(context): State<Context>,
     key: Result<axum::extract::Path<String>, PathRejection>,
@@ -22,6 +29,11 @@ pub(super) async fn view(
 }
 
 /// Which views read which tables. O(views).
+#[utoipa::path(
+    get,
+    path = "/debug/deps",
+    responses((status = 200, description = "Views by table", body = DebugDependencies), OfEngine)
+)]
 pub(super) async fn dependencies(State(context): State<Context>) -> Result<Json<DebugDependencies>, Failure> {
     let (reply, dependencies) = oneshot::channel();
     context.send(Command::Dependencies(reply)).await?;

@@ -2,11 +2,11 @@
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use circuit::{Key, Object, RecordId, Value};
 use protocol::{ErrorCode, IngestRequest, Operation};
 
-use super::{Body, Context, Failure, unreadable};
+use super::openapi::OfIngestion;
+use super::{Body, Context, Failure, bytes_of};
 use crate::command::{Command, Speculation};
 use crate::json;
 
@@ -15,17 +15,33 @@ pub(super) struct Changes(Vec<IngestRequest>);
 
 /// Answers 200 as soon as the change is accepted in order. The payload is believed only as far as the database confirms
 /// it.
+#[utoipa::path(
+    post,
+    path = "/ingest",
+    request_body = IngestRequest,
+    responses((status = 200, description = "Accepted"), OfIngestion)
+)]
 pub(super) async fn ingest(
     State(context): State<Context>,
     Body(request): Body<IngestRequest>,
 ) -> Result<StatusCode, Failure> {
     check_can_ingest(&context)?;
     let speculation = speculation(&context, request)?;
+    context.telling.counted.captured("push", 1, None);
     context.send(Command::Speculate(vec![speculation])).await?;
     Ok(StatusCode::OK)
 }
 
 /// As [`ingest`], for many changes, which reach the views together. Either all are accepted or, if one can't be, none.
+#[utoipa::path(
+    post,
+    path = "/ingest/batch",
+    request_body(
+        description = "A JSON array, or one JSON object after the other, as in NDJSON",
+        content((Vec<IngestRequest> = "application/json"), (String = "application/x-ndjson"))
+    ),
+    responses((status = 200, description = "All are accepted"), OfIngestion)
+)]
 pub(super) async fn ingest_batch(
     State(context): State<Context>,
     Changes(requests): Changes,
@@ -37,6 +53,7 @@ pub(super) async fn ingest_batch(
             .push(speculation(&context, request).map_err(|failure| failure.within(&format!("change {number}")))?);
     }
     if !speculations.is_empty() {
+        context.telling.counted.captured("push", speculations.len(), None);
         context.send(Command::Speculate(speculations)).await?;
     }
     Ok(StatusCode::OK)
@@ -46,7 +63,7 @@ impl<S: Send + Sync> FromRequest<S> for Changes {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let bytes = bytes_of(request, state).await?;
         let is_array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
         let changes = match is_array {
             true => serde_json::from_slice(&bytes),

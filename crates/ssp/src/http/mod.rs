@@ -4,26 +4,35 @@ mod auth;
 mod debug;
 mod ingest;
 mod log;
+mod observe;
+mod openapi;
 mod reset;
+mod serve;
+mod stall;
 mod state;
 mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::{Extension, Router};
 use bytes::Bytes;
 use database::Database;
 use protocol::{ErrorBody, ErrorCode};
 use serde::de::DeserializeOwned;
-use tower_http::trace::{DefaultOnFailure, TraceLayer};
-use tracing::Level;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use observe::Telling;
+pub(crate) use serve::{Limits, serve};
 
 use crate::adoption::Tables;
 use crate::command::{Command, EngineSender};
@@ -34,34 +43,25 @@ use crate::status::Status;
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 16 << 20;
+/// How long the body of a request may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct Context {
-    settings: Arc<Settings>,
-    database: Database,
-    engine: EngineSender,
-    tables: Tables,
-    errands: Errands,
-    open: Open,
-    status: Status,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) database: Database,
+    pub(crate) engine: EngineSender,
+    pub(crate) tables: Tables,
+    pub(crate) errands: Errands,
+    pub(crate) open: Open,
+    pub(crate) status: Status,
+    pub(crate) telling: Telling,
 }
 
 impl Context {
-    pub(crate) fn new(
-        settings: Arc<Settings>,
-        database: Database,
-        engine: EngineSender,
-        tables: Tables,
-        errands: Errands,
-        open: Open,
-        status: Status,
-    ) -> Self {
-        Context { settings, database, engine, tables, errands, open, status }
-    }
-
     /// Refuses requests while the service is not ready.
     fn check_ready(&self) -> Result<(), Failure> {
         if self.status.is_ready() {
@@ -84,29 +84,46 @@ impl Context {
     }
 }
 
-/// All endpoints.
+/// The endpoints that everybody may call.
+fn open() -> OpenApiRouter<Context> {
+    OpenApiRouter::default().routes(routes!(state::health)).routes(routes!(state::version)).routes(routes!(state::info))
+}
+
+/// The endpoints that ask for the token.
+fn guarded() -> OpenApiRouter<Context> {
+    OpenApiRouter::default()
+        .routes(routes!(debug::dependencies))
+        .routes(routes!(debug::view))
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(ingest::ingest_batch))
+        .routes(routes!(log::log))
+        .routes(routes!(observe::metrics))
+        .routes(routes!(openapi::document))
+        .routes(routes!(reset::reset))
+        .routes(routes!(views::register))
+        .routes(routes!(views::unregister))
+}
+
+/// The whole interface.
 pub(crate) fn router(context: Context) -> Router {
-    let guarded = Router::new()
-        .route("/debug/deps", get(debug::dependencies))
-        .route("/debug/view/{view_id}", get(debug::view))
-        .route("/ingest", post(ingest::ingest))
-        .route("/ingest/batch", post(ingest::ingest_batch))
-        .route("/log", post(log::log))
-        .route("/reset", post(reset::reset))
-        .route("/view/register", post(views::register))
-        .route("/view/unregister", post(views::unregister))
-        .route_layer(middleware::from_fn_with_state(context.clone(), auth::require_token));
-    Router::new()
-        .route("/health", get(state::health))
-        .route("/version", get(state::version))
-        .route("/info", get(state::info))
-        .merge(guarded)
+    let (open, of_open) = open().split_for_parts();
+    let (guarded, of_guarded) = guarded().split_for_parts();
+    let document = openapi::Document::new(&openapi::describe(of_open, of_guarded));
+    let traces = TraceLayer::new_for_http().make_span_with(observe::span).on_response(
+        |response: &Response, latency: Duration, span: &Span| {
+            span.record("http.response.status_code", response.status().as_u16());
+            tracing::debug!(status = response.status().as_u16(), ?latency, "answered");
+        },
+    );
+    open.merge(guarded.route_layer(middleware::from_fn_with_state(context.clone(), auth::require_token)))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(document))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(|_| Failure::new(ErrorCode::Internal, "this is a bug").into_response()))
         .layer(middleware::from_fn(limit_time))
-        // An answer that is no success says so itself: while the service is not ready, there are many.
-        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(Level::DEBUG)))
+        .layer(middleware::from_fn_with_state(context.telling.counted.clone(), observe::count))
+        .layer(traces)
         .with_state(context)
 }
 
@@ -143,7 +160,8 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, axum::Json(self.0)).into_response()
+        // The code as an extension is for those who count.
+        (status, Extension(self.0.code), axum::Json(self.0)).into_response()
     }
 }
 
@@ -154,10 +172,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let bytes = bytes_of(request, state).await?;
         serde_json::from_slice(&bytes)
             .map(Body)
             .map_err(|error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}")))
+    }
+}
+
+/// The whole body.
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
+    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+        Ok(body) => body.map_err(unreadable),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            Err(Failure::new(ErrorCode::RequestTimeout, message))
+        }
     }
 }
 

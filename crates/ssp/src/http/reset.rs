@@ -4,11 +4,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
+use super::openapi::OfEngine;
 use super::{Context, Failure};
 use crate::errand::Errand;
 
 /// Removes all views with all that is stored of them, and reads all tables again. Answers when that is done; where the request
 /// is given up before, it goes on all the same.
+#[utoipa::path(
+    post,
+    path = "/reset",
+    responses((status = 200, description = "All views are gone, and all tables read again"), OfEngine)
+)]
 pub(super) async fn reset(State(context): State<Context>) -> Result<StatusCode, Failure> {
     context.check_ready()?;
     let (reply, done) = oneshot::channel();

@@ -6,21 +6,37 @@ use axum::http::StatusCode;
 use protocol::{EntityInfo, Health, VersionInfo};
 use tokio::sync::oneshot;
 
+use super::openapi::OfEngine;
 use super::{Context, Failure};
 use crate::command::Command;
 
 /// 200 if the service is ready, else 503.
+#[utoipa::path(
+    get,
+    path = "/health",
+    responses(
+        (status = 200, description = "Ready", body = Health),
+        (status = 503, description = "Not ready", body = Health)
+    )
+)]
 pub(super) async fn health(State(context): State<Context>) -> (StatusCode, Json<Health>) {
     let status = context.status.get();
     let code = if context.status.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(Health { status }))
 }
 
+/// The version of the service.
+#[utoipa::path(get, path = "/version", responses((status = 200, description = "The version", body = VersionInfo)))]
 pub(super) async fn version() -> Json<VersionInfo> {
     Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned(), mode: "streaming".to_owned() })
 }
 
 /// Answers also when the service has failed: then it keeps no views.
+#[utoipa::path(
+    get,
+    path = "/info",
+    responses((status = 200, description = "This service", body = Vec<EntityInfo>), OfEngine)
+)]
 pub(super) async fn info(State(context): State<Context>) -> Result<Json<Vec<EntityInfo>>, Failure> {
     let (reply, description) = oneshot::channel();
     let description = match context.send(Command::Describe(reply)).await {

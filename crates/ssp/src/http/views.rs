@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
 use crate::command::{Command, Done, Initial};
 use crate::json;
@@ -18,6 +19,12 @@ use crate::view::View;
 
 /// Registers a view, or refreshes or replaces the one with this id. Answers its first result when the edges of it are
 /// written.
+#[utoipa::path(
+    post,
+    path = "/view/register",
+    request_body = RegisterRequest,
+    responses((status = 200, description = "The first result", body = RegisterResponse), OfRegistration)
+)]
 pub(super) async fn register(
     State(context): State<Context>,
     Body(request): Body<RegisterRequest>,
@@ -66,6 +73,7 @@ pub(super) async fn register(
         context.send(Command::Unregister { key: request.id, reply }).await?;
         return Err(failure);
     }
+    context.telling.counted.registration();
     let failure = rows.iter().find_map(|row| row.value.as_ref().err()).map(|failure| failure.0.clone());
     Ok(Json(RegisterResponse {
         id: request.id,
@@ -95,6 +103,12 @@ fn result_rows(view: &View, plan: &Plan, rows: &[Shown], under: Option<(&Arc<Pat
 }
 
 /// Removes a view with its edges. That there is no such view is not an error.
+#[utoipa::path(
+    post,
+    path = "/view/unregister",
+    request_body = UnregisterRequest,
+    responses((status = 200, description = "There is no such view any more"), OfUnregistration)
+)]
 pub(super) async fn unregister(
     State(context): State<Context>,
     Body(request): Body<UnregisterRequest>,
