@@ -25,6 +25,9 @@
 //! error in it is the error of the whole query. It also sees parameters of the query, `DEFINE PARAM`, and as `$parent`
 //! the row of a query around that happens to read the table.
 //!
+//! *An older executor* runs `record::exists()` and what closures read. In it, a graph step inside of a permission does not
+//! come to a record that is gone, other than in the newer one. `record::is_edge()` needs more rights than a record user has.
+//!
 //! # What becomes of it
 //!
 //! [`compile_as`](crate::compile_as) makes the permission of a table a condition of every plan node that reads it, with

@@ -276,6 +276,12 @@ fn what_is_not_sure_to_be_readable_is_refused() {
         let catalog = self::catalog(&[("post", parameter)]);
         assert!(matches!(refusal("SELECT * FROM post", &catalog).kind, ErrorKind::Permission { .. }), "{parameter}");
     }
+    // Where SurrealDB asks permissions in an older executor.
+    let catalog = self::catalog(&[("user", "->likes->user CONTAINS $auth"), ("post", "FULL")]);
+    for text in ["SELECT links.map(|$link| $link.n) AS ns FROM user", "SELECT record::exists(link) AS e FROM post"] {
+        assert!(matches!(refusal(text, &catalog).kind, ErrorKind::Unsupported { .. }), "{text}");
+    }
+    plan("SELECT links.map(|$link| $link.n) AS ns FROM post", "user:ada", &own_or_public());
     let mut computed = Catalog::default();
     computed.define("post", &Permission::Full, &[FieldFacts { is_computed: true, ..field("sum", "FULL") }]);
     assert!(matches!(refusal("SELECT * FROM post", &computed).kind, ErrorKind::Unsupported { .. }));

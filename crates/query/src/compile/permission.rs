@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use circuit::{Expr, Output, Path, Policy, Rule, Shape, Source, Value, Veil};
+use circuit::{Expr, Output, Part, Path, Policy, Rule, Shape, Source, Value, Veil};
 
 use super::builder::Builder;
 use super::scope::{Context, Lowered, Names, Standing, is_correlated, root_of};
@@ -103,8 +103,12 @@ impl<'a> Context<'a> {
         if !expr.any(&mut |expr| reads(expr)) {
             return Ok(expr);
         }
-        let policy = Arc::new(self.policy(access, names)?);
-        Ok(with_policy(expr, &policy, &reads))
+        let policy = self.policy(access, names)?;
+        if expr.any(&mut |expr| reads_in_closure(expr)) && follows_edges(&policy) {
+            let what = "a closure that looks up fields, where a permission follows edges,";
+            return Err(Refusal::new(what, "is not supported for record users", Anchor::Statement));
+        }
+        Ok(with_policy(expr, &Arc::new(policy), &reads))
     }
 
     /// The policy of all tables, around an expression without a value; nothing where no permissions are asked.
@@ -289,6 +293,19 @@ fn with_policy(expr: Expr, policy: &Arc<Policy>, reads: &impl Fn(&Expr) -> bool)
         expr.map_children(&mut |child, _| Ok::<_, std::convert::Infallible>(with_policy(child, policy, reads)));
     let Ok(guarded) = guarded;
     guarded
+}
+
+/// Whether an expression looks up a field inside of a closure.
+fn reads_in_closure(expr: &Expr) -> bool {
+    matches!(expr, Expr::Walk(_, parts) if parts.iter().any(|part| matches!(part, Part::ItemField(_))))
+}
+
+/// Whether a permission has a graph step, of which SurrealDB's executors do not think the same.
+fn follows_edges(policy: &Policy) -> bool {
+    let is_step =
+        |expr: &Expr| matches!(expr, Expr::Walk(_, parts) if parts.iter().any(|part| matches!(part, Part::Graph(..))));
+    let guarded = Expr::Guarded(Arc::new(policy.clone()), Box::new(Expr::constant(Value::None)));
+    guarded.any(&mut |expr| is_step(expr))
 }
 
 /// Whether an expression looks at the value that is bound last around it.
