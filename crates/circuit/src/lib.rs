@@ -40,6 +40,7 @@ pub use derived::aggregate::{AggregateFunction, Fold};
 pub use expr::function::{Function, Pure};
 pub use expr::library::Library;
 pub use expr::path::{Path, Step as PathStep};
+pub use expr::policy::{Policy, Rule, Veil};
 pub use expr::reader::{Direction, NoRecords, Reader};
 pub use expr::{
     Application, Closure, Constant, EdgeTable, Expr, Failure, GraphStep, Locals, Operator, Part, Pick, RowContent,

@@ -37,16 +37,29 @@ pub enum ErrorKind {
     /// The query uses a parameter that was not given.
     #[error("the parameter ${name} was not given")]
     UnknownParameter { name: String },
+    /// A record user asks for a table of which the catalog knows nothing.
+    #[error("the table {name} does not exist")]
+    UnknownTable { name: String },
+    /// What a record user may see can't be kept up to date. Nothing is shown then.
+    #[error("the select permission of {of}, WHERE {text}, is not supported: {reason}")]
+    Permission {
+        /// Such as `table post` or `field secret of table post`.
+        of: String,
+        /// The expression behind `WHERE`.
+        text: String,
+        reason: String,
+    },
 }
 
 impl Error {
     /// The code of this error on the wire: `UNSUPPORTED_QUERY` if the text is valid SurrealQL, else `INVALID_QUERY`.
     pub fn code(&self) -> &'static str {
         match self.kind {
-            ErrorKind::Unsupported { .. } => "UNSUPPORTED_QUERY",
-            ErrorKind::Syntax { .. } | ErrorKind::Invalid { .. } | ErrorKind::UnknownParameter { .. } => {
-                "INVALID_QUERY"
-            }
+            ErrorKind::Unsupported { .. } | ErrorKind::Permission { .. } => "UNSUPPORTED_QUERY",
+            ErrorKind::Syntax { .. }
+            | ErrorKind::Invalid { .. }
+            | ErrorKind::UnknownParameter { .. }
+            | ErrorKind::UnknownTable { .. } => "INVALID_QUERY",
         }
     }
 

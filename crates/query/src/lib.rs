@@ -17,6 +17,7 @@
 // The parsers are deeply nested futures.
 #![recursion_limit = "512"]
 
+mod catalog;
 mod compile;
 pub mod convert;
 mod error;
@@ -29,7 +30,8 @@ mod scalar;
 mod syntax;
 mod value;
 
-pub use compile::{Query, compile};
+pub use catalog::{Catalog, CatalogError, FieldFacts, Permission};
+pub use compile::{Query, compile, compile_as};
 pub use error::{Error, ErrorKind};
 pub use library::SurrealLibrary;
 pub use value::{parse_record_id, parse_value};

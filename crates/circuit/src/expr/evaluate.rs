@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::part::{walk, walk_items};
+use super::policy::guarded;
 use super::{Constant, Expr, Failure, Operator, Part, RowContent, Scope};
 use crate::expr::library::Library;
 use crate::expr::reader::Reader;
@@ -170,6 +171,7 @@ impl Expr {
                 let arguments = values(arguments, scope, environment)?;
                 Cow::Owned(application.apply(arguments, closure, scope, environment)?)
             }
+            Expr::Guarded(policy, inner) => Cow::Owned(guarded(policy, inner, scope, environment)?),
         })
     }
 }

@@ -103,7 +103,9 @@ impl GraphStep {
         let mut found: Vec<(Arc<RecordId>, Value)> = Vec::new();
         for id in self.reached(&from, environment)? {
             if self.condition.is_none() && self.value.is_none() {
-                found.push((id.clone(), Value::RecordId(id)));
+                if environment.reader.is_found(&id) {
+                    found.push((id.clone(), Value::RecordId(id)));
+                }
                 continue;
             }
             let Some(record) = environment.reader.record(&id) else { continue };
@@ -206,7 +208,7 @@ impl EdgeTable {
 /// The records that a record points to: its edges, and if it is an edge itself, the record at its end.
 fn neighbours(id: &Arc<RecordId>, direction: Direction, table: Option<&str>, environment: &mut Environment) -> Records {
     let mut found = environment.reader.edges(id, direction, table);
-    let ends = (environment.reader.field_of(id, "in"), environment.reader.field_of(id, "out"));
+    let ends = (environment.reader.end_of(id, "in"), environment.reader.end_of(id, "out"));
     if let (Value::RecordId(from), Value::RecordId(to)) = ends {
         let end = match direction {
             Direction::Out => to,

@@ -8,6 +8,7 @@ pub(crate) mod library;
 mod operator;
 mod part;
 pub(crate) mod path;
+pub(crate) mod policy;
 pub(crate) mod reader;
 mod tree;
 
@@ -24,6 +25,7 @@ pub use part::{Part, Pick};
 
 use crate::expr::function::Function;
 use crate::expr::path::Path;
+use crate::expr::policy::Policy;
 use crate::value::{Object, Value, identity};
 
 /// An expression without constants: what a query wrote as a constant or a parameter is a slot of the binding, so that
@@ -67,6 +69,8 @@ pub enum Expr {
     Otherwise(Box<Expr>, Constant),
     /// A function that applies a closure, to its other arguments or to the items of a list.
     Apply(Application, Box<[Expr]>, Box<Closure>),
+    /// The value of an expression that reads no more of other records than a policy lets it see.
+    Guarded(Arc<Policy>, Box<Expr>),
 }
 
 /// A value that is part of an expression. Equal means identical.

@@ -17,6 +17,17 @@ pub trait Reader {
     /// the edge table, then by the key of the edge. An edge is a record with links in its fields `in` and `out`: it leaves
     /// the record in `in`, and leads to the one in `out`.
     fn edges(&mut self, id: &Arc<RecordId>, direction: Direction, table: Option<&str>) -> Vec<Arc<RecordId>>;
+
+    /// The record at an end of an edge, `in` or `out`, as SurrealDB's pointers lead there, whoever may see the edge.
+    fn end_of(&mut self, edge: &Arc<RecordId>, end: &str) -> Value {
+        self.field_of(edge, end)
+    }
+
+    /// Whether a step along edges comes to a record. Without permissions to ask, SurrealDB does not look whether it is
+    /// there.
+    fn is_found(&mut self, _: &Arc<RecordId>) -> bool {
+        true
+    }
 }
 
 /// Which way along an edge.

@@ -1,6 +1,7 @@
 //! Expressions as trees: one way to visit what an expression is made of, and one to rebuild it.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::{Closure, Expr, GraphStep, Part, Pick};
 
@@ -46,6 +47,10 @@ impl Expr {
             Expr::Apply(_, arguments, closure) => {
                 arguments.iter().for_each(|argument| visit(argument, 0));
                 visit(&closure.body, closure.arity());
+            }
+            Expr::Guarded(policy, inner) => {
+                policy.children(visit);
+                visit(inner, 0);
             }
         }
     }
@@ -98,6 +103,10 @@ impl Expr {
                 let body = map(closure.body, arity)?;
                 Expr::Apply(application, arguments, Box::new(Closure { body, ..*closure }))
             }
+            Expr::Guarded(policy, inner) => {
+                let policy = policy.map(map)?;
+                Expr::Guarded(Arc::new(policy), boxed(inner, map)?)
+            }
         })
     }
 
@@ -122,6 +131,7 @@ impl Expr {
         match self {
             Expr::Path(path) => path.may_follow_links(),
             Expr::Walk(_, parts) => parts.iter().any(Part::may_read_records),
+            Expr::Guarded(..) => true,
             _ => false,
         }
     }

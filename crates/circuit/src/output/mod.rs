@@ -15,6 +15,7 @@ pub use named::{Field, Named, Others, Placing};
 pub use omit::{OmitField, OmitStep};
 
 use crate::expr::library::Library;
+use crate::expr::policy::{Guard, Policy, Veil, unveiled};
 use crate::expr::reader::Reader;
 use crate::expr::{Expr, Failure, RowContent, Scope};
 use crate::value::Value;
@@ -28,6 +29,10 @@ pub struct Output {
     /// `FETCH`: paths to links, which are replaced by the records that they point to. They are followed one after the
     /// other, so that one may lead through a record that another has fetched.
     pub fetch: Vec<Vec<FetchStep>>,
+    /// What is taken out of each row before anything else, where rows are answered as they are.
+    pub veils: Vec<Veil>,
+    /// What `FETCH`, and `*` of a link, may read of other records; without this, everything.
+    pub policy: Option<Arc<Policy>>,
     pub only: Only,
 }
 
@@ -64,6 +69,13 @@ impl Output {
     /// What is answered of one row. O(selected fields), and with `*` O(fields of the row).
     pub fn row(&self, scope: &Scope, reader: &mut dyn Reader, library: &dyn Library) -> Result<Value, Failure> {
         let mut answer = match &self.fields {
+            Fields::All if !self.veils.is_empty() => match content(scope) {
+                Value::Object(row) => {
+                    let row = unveiled((*row).clone(), &self.veils, scope, reader, library);
+                    self.without_omitted(Value::from(row))
+                }
+                other => self.without_omitted(other),
+            },
             Fields::All => self.without_omitted(content(scope)),
             Fields::Value(expr) if self.omit.is_empty() => expr.evaluate(scope, reader, library)?.into_owned(),
             Fields::Value(expr) => {
@@ -71,10 +83,20 @@ impl Output {
                 let scope = Scope { row: Some(RowContent::Value(&row)), ..*scope };
                 expr.evaluate(&scope, reader, library)?.into_owned()
             }
-            Fields::Named(named) => self.without_omitted(named.project(scope, reader, library)?),
+            Fields::Named(named) => {
+                let link = match scope.row {
+                    Some(RowContent::Value(Value::RecordId(id))) if named.all => {
+                        self.read(scope, reader, library, |reader| reader.record(id))
+                    }
+                    _ => None,
+                };
+                self.without_omitted(named.project(link, scope, reader, library)?)
+            }
         };
-        for path in &self.fetch {
-            answer = fetch::fetch(answer, path, reader);
+        if !self.fetch.is_empty() {
+            answer = self.read(scope, reader, library, |reader| {
+                self.fetch.iter().fold(answer, |answer, path| fetch::fetch(answer, path, reader))
+            });
         }
         Ok(answer)
     }
@@ -91,22 +113,43 @@ impl Output {
 
     /// Whether the answer of a row follows from the row and the slots alone: no other record and no subquery is read.
     pub fn is_local(&self) -> bool {
-        let mut is_local = self.fetch.is_empty();
+        let mut is_local = self.fetch.is_empty() && self.policy.is_none();
         self.expressions(&mut |expr| is_local &= expr.is_local());
         is_local
     }
 
     /// Whether rows are answered as they are, in a list.
     pub fn is_whole_row(&self) -> bool {
-        self.fields == Fields::All && self.omit.is_empty() && self.fetch.is_empty() && self.only == Only::No
+        let is_changed = !self.omit.is_empty() || !self.fetch.is_empty() || !self.veils.is_empty();
+        self.fields == Fields::All && !is_changed && self.only == Only::No
     }
 
-    /// Calls `visit` with each expression of the output.
+    /// Calls `visit` with each expression of the output. Those of veils and of the policy look at a record that is bound
+    /// around them.
     pub fn expressions<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         match &self.fields {
             Fields::All => {}
             Fields::Value(expr) => visit(expr),
             Fields::Named(named) => named.fields.iter().for_each(|field| visit(&field.value)),
+        }
+        self.veils.iter().for_each(|veil| visit(veil.unless()));
+        if let Some(policy) = &self.policy {
+            policy.children(&mut |expr, _| visit(expr));
+        }
+    }
+
+    /// Reads under the policy. Expressions have guards of their own, and a guard reads through no other one: what a
+    /// permission reads is not subject to permissions.
+    fn read<T>(
+        &self,
+        scope: &Scope,
+        reader: &mut dyn Reader,
+        library: &dyn Library,
+        read: impl FnOnce(&mut dyn Reader) -> T,
+    ) -> T {
+        match &self.policy {
+            None => read(reader),
+            Some(policy) => read(&mut Guard::new(policy, scope, reader, library)),
         }
     }
 

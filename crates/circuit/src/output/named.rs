@@ -78,8 +78,10 @@ impl Named {
         Named { all, moves, fields, others, shape }
     }
 
+    /// The answer of a row; of a link with `*`, `link` is the record that it stands for.
     pub(super) fn project(
         &self,
+        link: Option<Object>,
         scope: &Scope,
         reader: &mut dyn Reader,
         library: &dyn Library,
@@ -87,9 +89,8 @@ impl Named {
         match (self.others, scope.row) {
             (_, Some(RowContent::Value(Value::Object(_) | Value::Geometry(_)))) => {}
             (Others::Kept, Some(RowContent::Value(row))) => return Ok(row.clone()),
-            (_, Some(RowContent::Value(Value::RecordId(id)))) => {
-                let record = if self.all { reader.record(id) } else { None };
-                let draft = record.as_ref().map(Draft::from).unwrap_or_default();
+            (_, Some(RowContent::Value(Value::RecordId(_)))) => {
+                let draft = link.as_ref().map(Draft::from).unwrap_or_default();
                 return self.filled(draft, scope, reader, library);
             }
             (Others::Computed, Some(RowContent::Value(_))) => return self.computed(scope, reader, library),

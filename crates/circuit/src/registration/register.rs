@@ -148,7 +148,8 @@ impl Circuit {
         match &plan.template.source {
             Source::Table(name) => (slots, self.store.table_id(name), Vec::new()),
             Source::Derived(shape) => {
-                let operator = self.acquire_operator(shape, &plan.inputs, rank_of(plan), outer, reads, lookups);
+                let rank = rank_of_rows(plan);
+                let operator = self.acquire_operator(shape, &plan.inputs, rank, outer, reads, lookups);
                 holds.push(Hold::Operator(operator));
                 slots.push(Some(Value::Int(operator.into())));
                 let state = self.operators.get(operator);
@@ -232,6 +233,11 @@ pub(crate) fn rank_of(plan: &Plan) -> u32 {
     let children = template.children.iter().map(|child| &child.plan);
     let needed = plan.lookups.iter().chain(&plan.inputs).chain(&template.lookups).chain(children);
     needed.map(|plan| rank_of(plan) + 1).max().unwrap_or(0)
+}
+
+/// The stage of a step in which the rows of a derived source are complete: behind its inputs, whoever reads them.
+fn rank_of_rows(plan: &Plan) -> u32 {
+    plan.inputs.iter().map(|input| rank_of(input) + 1).max().unwrap_or(0)
 }
 
 /// The slots that are kept as live sets: subqueries that the condition only tests membership of a column in.

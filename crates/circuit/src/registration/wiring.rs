@@ -3,6 +3,7 @@
 use crate::circuit::Circuit;
 use crate::collection::shrink::Shrink;
 use crate::dependent::virtual_column::Definition;
+use crate::derived::operator::OPERATOR_COLUMN;
 use crate::expr::path::Step;
 use crate::expr::{Expr, Operator};
 use crate::plan::{OrderKey, Source, Template};
@@ -23,12 +24,12 @@ impl Circuit {
         }
         let template = key.template.clone();
         let mut columns: Vec<Column> =
-            template.columns.iter().map(|column| self.column(key.relation, column, &template, key.rank)).collect();
+            template.columns.iter().map(|column| self.column(key.relation, column, &template)).collect();
         let (mut filter, memberships) = take_memberships(template.filter.as_ref(), &key.live);
         let mut order = template.order.clone();
         if let Some(slot) = key.operator_slot {
             filter = Some(only_of_operator(filter, columns.len(), slot));
-            columns.push(Column::Virtual(crate::derived::operator::OPERATOR_COLUMN));
+            columns.push(Column::Virtual(OPERATOR_COLUMN));
             let natural = [OrderKey::new(crate::derived::operator::INPUT_COLUMN as u16, false)];
             for key in natural.iter().chain(natural_order) {
                 order.push(OrderKey { column: columns.len() as u16, ..*key });
@@ -62,7 +63,7 @@ impl Circuit {
     }
 
     /// A column of a template, as its relation offers it.
-    fn column(&mut self, relation: TableId, expr: &Expr, template: &Template, rank: u32) -> Column {
+    fn column(&mut self, relation: TableId, expr: &Expr, template: &Template) -> Column {
         let may_be_link = template.source.may_have_links_as_rows() && expr.needs_row();
         if expr.is_local() && !may_be_link {
             if let (Source::Table(_), Expr::Path(path)) = (&template.source, expr)
@@ -73,10 +74,12 @@ impl Circuit {
             return Column::Local(expr.clone());
         }
         let lookups = if expr.has_subquery() { template.lookups.clone() } else { Vec::new() };
-        // A column without subqueries is ready as soon as the rows are.
+        // A column without subqueries is ready as soon as the rows are, which is when those are that their operators give
+        // them. Templates of any later stage may share it.
+        let given = self.store.get(relation).and_then(|relation| relation.virtual_columns.get(OPERATOR_COLUMN));
         let base = match template.source {
             Source::Table(_) => 0,
-            Source::Derived(_) => rank,
+            Source::Derived(_) => given.map_or(0, |column| column.rank),
         };
         let needed = lookups.iter().map(|lookup| rank_of(lookup) + 1).max().unwrap_or(0);
         let definition = Definition::Computed { expr: expr.clone(), lookups };

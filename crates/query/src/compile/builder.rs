@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use circuit::{Child, Expr, Operator, OrderKey, Output, Plan, Shape, Slot, Source, Template, Window};
+use circuit::{Child, Expr, Operator, OrderKey, Output, Plan, Policy, Shape, Slot, Source, Template, Window};
 
 use super::scope::{Standing, number_of};
 use crate::refusal::Refusal;
@@ -24,6 +24,9 @@ pub(super) struct Builder {
     pub(super) children: Vec<Child>,
     slots: Vec<Slot>,
     slot_lookups: Vec<Plan>,
+    /// The values that policies look at, with the slots that have them.
+    policy_slots: Vec<(Expr, Expr)>,
+    policies: Vec<Arc<Policy>>,
     window: Option<Window>,
 }
 
@@ -40,6 +43,8 @@ impl Builder {
             children: Vec::new(),
             slots: Vec::new(),
             slot_lookups: Vec::new(),
+            policy_slots: Vec::new(),
+            policies: Vec::new(),
             window: None,
         }
     }
@@ -110,6 +115,30 @@ impl Builder {
         let number = number_of(self.slot_lookups.len())?;
         self.slot_lookups.push(plan);
         Ok(number)
+    }
+
+    /// The slot of a value that a policy looks at, which `place` makes if there is none.
+    pub(super) fn policy_slot(
+        &mut self,
+        value: Expr,
+        place: impl FnOnce(&mut Self) -> Result<Expr, Refusal>,
+    ) -> Result<Expr, Refusal> {
+        if let Some((_, slot)) = self.policy_slots.iter().find(|(known, _)| *known == value) {
+            return Ok(slot.clone());
+        }
+        let slot = place(self)?;
+        self.policy_slots.push((value, slot.clone()));
+        Ok(slot)
+    }
+
+    /// A policy that takes no more room than one like it.
+    pub(super) fn shared_policy(&mut self, policy: Policy) -> Arc<Policy> {
+        if let Some(known) = self.policies.iter().find(|known| ***known == policy) {
+            return known.clone();
+        }
+        let policy = Arc::new(policy);
+        self.policies.push(policy.clone());
+        policy
     }
 
     /// A slot of its own for a value.

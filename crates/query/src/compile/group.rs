@@ -29,7 +29,7 @@ pub(super) fn group(
     context: &Context,
 ) -> Result<Builder, Refusal> {
     let selectors = selectors(fields)?;
-    let mut grouping = Groupings { input, context, groups, values: Vec::new(), aggregates: Vec::new() };
+    let mut grouping = Groupings { input, context, groups, keys: 0, values: Vec::new(), aggregates: Vec::new() };
     grouping.keys(&selectors)?;
     let fields = match fields {
         SurrealFields::Value(selector) => Fields::Value(grouping.field(selector, 0)?),
@@ -93,6 +93,7 @@ struct Groupings<'g, 'a> {
     input: Builder,
     context: &'g Context<'a>,
     groups: &'g Groups,
+    keys: usize,
     /// What the rows of the input are made of: keys, then arguments.
     values: Vec<Expr>,
     aggregates: Vec<Aggregate>,
@@ -100,7 +101,7 @@ struct Groupings<'g, 'a> {
 
 impl Groupings<'_, '_> {
     fn finish(self, output: Output) -> Result<Builder, Refusal> {
-        let keys = number_of(self.groups.0.len())?;
+        let keys = number_of(self.keys)?;
         let grouping = Grouping { keys, aggregates: self.aggregates, output: Arc::new(output) };
         let standing = self.input.standing;
         let input = self.input.finish(Output::new(Fields::Value(Expr::Array(self.values.into()))));
@@ -121,6 +122,11 @@ impl Groupings<'_, '_> {
             let value = self.argument(expr)?;
             self.values.push(value);
         }
+        if self.groups.0.is_empty() && self.context.asks() {
+            // Without rows, SurrealDB shows a record user no group of all rows: it is one like any other then.
+            self.values.push(Expr::constant(Value::None));
+        }
+        self.keys = self.values.len();
         Ok(())
     }
 
@@ -191,7 +197,7 @@ impl Groupings<'_, '_> {
         argument: Expr,
         extra: Vec<Constant>,
     ) -> Result<Expr, Refusal> {
-        let keys = self.groups.0.len();
+        let keys = self.keys;
         let aggregate = Aggregate { function, extra };
         let known = (0..self.aggregates.len())
             .find(|number| self.aggregates[*number] == aggregate && self.values[keys + number] == argument);

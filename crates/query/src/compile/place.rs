@@ -1,7 +1,9 @@
 //! Where the parts of an expression are evaluated: in columns, once for each row; in slots, once for each binding; or
 //! where both meet.
 
-use circuit::{Constant, Expr, Only, Operator, Output, Plan, Shape, Slot, Source};
+use std::sync::Arc;
+
+use circuit::{Constant, Expr, Only, Operator, Output, Plan, Policy, Shape, Slot, Source};
 
 use super::builder::{Builder, normalised};
 use super::scope::{Lowered, Outer, Standing, is_correlated, try_replace_leaves, value_of};
@@ -84,7 +86,7 @@ impl Builder {
 
     /// A column for an expression that reads other records on its way, which a condition can't: parameters in it are
     /// constants of the template.
-    fn column_with_parameters(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+    pub(super) fn column_with_parameters(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
         if lowered.reads_parent(&expr) {
             let what = "a path that goes on from a value with $parent inside of it";
             let anchor = Anchor::Parameter("parent".into());
@@ -118,7 +120,19 @@ impl Builder {
             // Its `$parent` is the row around, too.
             return self.outer_value(lowered.expr.clone(), lowered).map(Some);
         }
-        let value = try_replace_leaves(lowered.expr.clone(), &mut |leaf| match leaf {
+        self.source_part(lowered.expr.clone(), lowered).map(Some)
+    }
+
+    /// Places a part of what is shown under a guard. Nothing that reads records may be taken out of it, into a slot.
+    fn guarded_part(&mut self, expr: Expr, lowered: &Lowered, name: Option<&str>) -> Result<Expr, Refusal> {
+        match expr {
+            leaf @ (Expr::Slot(_) | Expr::Subquery(_)) => self.shown_part(leaf, lowered, name),
+            other => other.map_children(&mut |child, _| self.guarded_part(child, lowered, name)),
+        }
+    }
+
+    fn source_part(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        match expr {
             Expr::Slot(number) => match lowered.outer(number) {
                 Some(Outer::Parameter(value)) => self.slot(Slot::Constant(Constant(value.clone()))),
                 Some(Outer::Parent(expr)) => self.slot(Slot::Computed(expr.clone())),
@@ -126,15 +140,47 @@ impl Builder {
             },
             Expr::Constant(constant) => self.slot(Slot::Constant(constant)),
             own @ (Expr::Row | Expr::Path(_)) => self.slot(Slot::Computed(own)),
-            other => Ok(other),
-        });
-        value.map(Some)
+            // What it guards must not be taken out of it.
+            guarded @ Expr::Guarded(..) if guarded.is_closed() => self.outer_value(guarded, lowered),
+            Expr::Guarded(policy, inner) if !inner.needs_row() => {
+                let policy = policy.map(&mut |expr, _| self.policy_part(expr, lowered))?;
+                Ok(Expr::Guarded(policy.into(), Box::new(self.source_part(*inner, lowered)?)))
+            }
+            Expr::Guarded(..) => {
+                let what = "a path to other records inside of a list behind FROM";
+                Err(Refusal::new(what, "is not supported for record users", Anchor::Statement))
+            }
+            inner => inner.map_children(&mut |child, _| self.source_part(child, lowered)),
+        }
+    }
+
+    /// Places an expression of a policy, or one over a record that is bound around it: what does not depend on the record
+    /// is a slot, the same for whatever asks for it.
+    pub(super) fn policy_part(&mut self, expr: Expr, lowered: &Lowered) -> Result<Expr, Refusal> {
+        if !expr.is_closed() {
+            return expr.map_children(&mut |child, _| self.policy_part(child, lowered));
+        }
+        if !lowered.has_outer(&expr) {
+            return Ok(expr);
+        }
+        if lowered.subqueries.is_empty() {
+            let value = lowered.in_outer_scope(expr.clone());
+            return self.policy_slot(value, |builder| builder.outer_value(expr, lowered));
+        }
+        self.outer_value(expr, lowered)
+    }
+
+    /// The policy that is around an expression.
+    pub(super) fn policy(&mut self, lowered: &Lowered) -> Result<Option<Arc<Policy>>, Refusal> {
+        let Expr::Guarded(policy, _) = &lowered.expr else { return Ok(None) };
+        let policy = policy.map(&mut |expr, _| self.policy_part(expr, lowered))?;
+        Ok(Some(self.shared_policy(policy)))
     }
 
     /// Places an expression whose value is shown. Subqueries become children under the given name if they are all there
     /// is to the expression.
     pub(super) fn shown(&mut self, lowered: &Lowered, name: Option<&str>) -> Result<Expr, Refusal> {
-        let is_whole = match &lowered.expr {
+        let is_whole = match unguarded(&lowered.expr) {
             Expr::Subquery(_) => true,
             Expr::Walk(start, _) => matches!(**start, Expr::Subquery(_)),
             _ => false,
@@ -148,6 +194,11 @@ impl Builder {
                 Some(plan) => self.child(plan.clone(), name),
                 None => Ok(expr),
             };
+        }
+        if let Expr::Guarded(policy, inner) = expr {
+            let policy = policy.map(&mut |expr, _| self.policy_part(expr, lowered))?;
+            let policy = self.shared_policy(policy);
+            return Ok(Expr::Guarded(policy, Box::new(self.guarded_part(*inner, lowered, name)?)));
         }
         let has_slot = expr.has_slot();
         if has_slot && !expr.needs_row() && !expr.has_subquery() && expr.is_closed() {
@@ -168,6 +219,14 @@ impl Builder {
             return Ok(expr);
         }
         expr.map_children(&mut |child, _| self.shown_part(child, lowered, name))
+    }
+}
+
+/// What is inside of the guard of an expression, if it has one.
+pub(super) fn unguarded(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Guarded(_, inner) => unguarded(inner),
+        other => other,
     }
 }
 

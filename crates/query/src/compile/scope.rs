@@ -10,10 +10,11 @@ use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::visit::{Visit, Visitor};
 
+use super::permission::Access;
 use super::select;
 use super::source::Rows;
 use crate::SurrealLibrary;
-use crate::refusal::{Anchor, Refusal};
+use crate::refusal::{Anchor, Construct, Refusal};
 use crate::scalar::{self, Resolver, Unread};
 
 /// The most nodes of expressions that a query may compile to, with some for each SELECT. A SELECT in a condition is
@@ -32,8 +33,11 @@ pub(super) struct Context<'a> {
     /// The number of each SELECT, in the order of the text, by its address.
     selects: HashMap<*const SelectStatement, usize>,
     nodes: Cell<usize>,
-    /// What the rows are of the SELECT whose expressions are compiled.
+    /// What the rows are of the SELECT whose expressions are compiled, and of the one around it.
     rows: Cell<Rows>,
+    rows_around: Cell<Rows>,
+    /// Who asks, if that is not somebody who may see everything.
+    pub(super) access: Option<Access<'a>>,
 }
 
 /// Where a SELECT stands.
@@ -69,12 +73,24 @@ impl<'a> Context<'a> {
         if selects.0.len() > MAX_SELECTS {
             return Err(Refusal::too_large());
         }
-        Ok(Context { parameters, selects: selects.0, nodes: Cell::new(0), rows: Cell::new(Rows::Objects) })
+        Ok(Context { selects: selects.0, ..Context::without_statement(parameters) })
     }
 
     /// For an expression on its own.
     pub(super) fn without_statement(parameters: &'a Object) -> Self {
-        Context { parameters, selects: HashMap::new(), nodes: Cell::new(0), rows: Cell::new(Rows::Objects) }
+        Context {
+            parameters,
+            selects: HashMap::new(),
+            nodes: Cell::new(0),
+            rows: Cell::new(Rows::Objects),
+            rows_around: Cell::new(Rows::Objects),
+            access: None,
+        }
+    }
+
+    /// For somebody who may not see everything, if there is one.
+    pub(super) fn with_access(self, access: Option<Access<'a>>) -> Self {
+        Context { access, ..self }
     }
 
     /// Tells in which SELECT a refusal arose, if that is not known yet.
@@ -85,8 +101,18 @@ impl<'a> Context<'a> {
 
     /// Lowers an expression of a SELECT.
     pub(super) fn lower(&self, expr: &SurrealExpr, standing: Standing) -> Result<Lowered, Refusal> {
+        self.lowered(standing, |names| scalar::scalar(expr, names))
+    }
+
+    /// An expression that `make` makes, reading no more than one may.
+    pub(super) fn lowered(
+        &self,
+        standing: Standing,
+        make: impl FnOnce(&mut Names) -> Result<Expr, Refusal>,
+    ) -> Result<Lowered, Refusal> {
         let mut names = Names { context: self, standing, outer: Vec::new(), subqueries: Vec::new() };
-        let expr = scalar::scalar(expr, &mut names)?;
+        let expr = make(&mut names)?;
+        let expr = self.guarded(expr, self.rows.get(), &mut names)?;
         let Names { outer, subqueries, .. } = names;
         self.count(&expr)?;
         Ok(Lowered { expr, outer, subqueries })
@@ -102,9 +128,14 @@ impl<'a> Context<'a> {
         self.rows.get()
     }
 
-    /// Enters the expressions of a SELECT with such rows, or comes back to those around; answers what rows were before.
-    pub(super) fn enter_rows(&self, rows: Rows) -> Rows {
-        self.rows.replace(rows)
+    /// Does something among the expressions of a SELECT with such rows.
+    pub(super) fn among_rows<T>(&self, rows: Rows, compile: impl FnOnce() -> T) -> T {
+        let around = (self.rows.get(), self.rows_around.replace(self.rows.get()));
+        self.rows.set(rows);
+        let compiled = compile();
+        self.rows.set(around.0);
+        self.rows_around.set(around.1);
+        compiled
     }
 
     /// Counts one more SELECT.
@@ -169,14 +200,16 @@ impl Lowered {
 
     /// The expression with parameters as constants and values of the row around as paths of that row.
     pub(super) fn in_outer_scope(&self, expr: Expr) -> Expr {
-        replace_leaves(expr, &mut |leaf| match leaf {
+        let expr = replace_leaves(expr, &mut |leaf| match leaf {
             Expr::Slot(number) => match self.outer.get(usize::from(number)) {
                 Some(Outer::Parameter(value)) => Expr::Constant(Constant(value.clone())),
                 Some(Outer::Parent(expr)) => expr.clone(),
                 None => Expr::Slot(number),
             },
             other => other,
-        })
+        });
+        let may_nest = |outer: &Outer| matches!(outer, Outer::Parent(Expr::Guarded(..)));
+        if self.outer.iter().any(may_nest) { guarded_once(expr, false) } else { expr }
     }
 
     /// Whether the expression reads the row around.
@@ -191,6 +224,18 @@ impl Lowered {
     pub(super) fn without_outer(&self) -> Option<Expr> {
         let reads_parent = self.outer.iter().any(|outer| matches!(outer, Outer::Parent(_)));
         (!reads_parent).then(|| self.in_outer_scope(self.expr.clone()))
+    }
+}
+
+/// The expression without guards inside of guards: what a policy reads is not subject to another one.
+fn guarded_once(expr: Expr, is_guarded: bool) -> Expr {
+    match expr {
+        Expr::Guarded(_, inner) if is_guarded => guarded_once(*inner, true),
+        Expr::Guarded(policy, inner) => Expr::Guarded(policy, Box::new(guarded_once(*inner, true))),
+        other => {
+            let Ok(other) = other.map_children(&mut |child, _| Ok::<_, Infallible>(guarded_once(child, is_guarded)));
+            other
+        }
     }
 }
 
@@ -235,14 +280,20 @@ pub(super) fn try_replace_leaves<E>(expr: Expr, replace: &mut dyn FnMut(Expr) ->
 }
 
 /// Collects what an expression takes from outside while it is lowered.
-struct Names<'c, 'a> {
+#[derive(Debug)]
+pub(super) struct Names<'c, 'a> {
     context: &'c Context<'a>,
-    standing: Standing,
+    pub(super) standing: Standing,
     outer: Vec<Outer>,
-    subqueries: Vec<Plan>,
+    pub(super) subqueries: Vec<Plan>,
 }
 
 impl Names<'_, '_> {
+    /// Lowers an expression that is not about the rows of a SELECT, but about a record.
+    pub(super) fn among_records<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
+        self.context.among_rows(Rows::Objects, || lower(self))
+    }
+
     fn outer(&mut self, outer: Outer) -> Result<Expr, Refusal> {
         let number = number_of(self.outer.len())?;
         self.outer.push(outer);
@@ -252,8 +303,8 @@ impl Names<'_, '_> {
 
 impl Resolver for Names<'_, '_> {
     fn parameter(&mut self, name: &str) -> Result<Expr, Refusal> {
-        match self.context.parameters.get(name) {
-            Some(value) => self.outer(Outer::Parameter(value.clone())),
+        match self.context.value_of_parameter(name)? {
+            Some(value) => self.outer(Outer::Parameter(value)),
             // SurrealDB would look for a `DEFINE PARAM`, which may change at any time.
             None => Err(Refusal::unknown_parameter(name)),
         }
@@ -266,7 +317,21 @@ impl Resolver for Names<'_, '_> {
         }
         let mut none = Names { context: self.context, standing: Standing::Root, outer: vec![], subqueries: vec![] };
         let expr = if parts.is_empty() { Expr::Row } else { scalar::idiom(parts, &mut none)? };
-        self.outer(Outer::Parent(expr))
+        let expr = self.context.guarded(expr, self.context.rows_around.get(), &mut none)?;
+        if !none.subqueries.is_empty() {
+            let what = "a path from $parent to another record, where a permission has a subquery";
+            return Err(Refusal::new(what, "is not supported", Anchor::Parameter("parent".into())));
+        }
+        let parent = Lowered { expr: Expr::Row, outer: none.outer, subqueries: none.subqueries };
+        self.outer(Outer::Parent(parent.in_outer_scope(expr)))
+    }
+
+    fn asks_records(&self, name: &str) -> Result<(), Refusal> {
+        if self.context.access.is_none() {
+            return Ok(());
+        }
+        let reason = "is not supported for record users, as SurrealDB asks permissions in another way there";
+        Err(Refusal::new(format!("the function {name}()"), reason, Anchor::Construct(Construct::Function(name.into()))))
     }
 
     fn subquery(&mut self, statement: &SelectStatement) -> Result<Expr, Refusal> {

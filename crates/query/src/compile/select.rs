@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use circuit::{Expr, Fields, Only, Output, Plan, Shape, Source, Window};
+use circuit::{Expr, Fields, Only, Output, Plan, Policy, Shape, Source, Window};
 use surrealdb_expr::expr::order::Ordering;
 use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal, With};
 
 use super::builder::Builder;
+use super::permission::Readable;
 use super::projection::{Projection, Selected};
 use super::scope::{Context, Standing, is_correlated};
 use super::source::{From, Rows, Sources};
@@ -33,10 +34,7 @@ impl Select<'_, '_, '_> {
         self.context.count_select()?;
         self.refuse_clauses()?;
         let sources = Sources::compile(self.select, self.context, self.standing)?;
-        let around = self.context.enter_rows(sources.rows());
-        let plan = self.over(&sources);
-        self.context.enter_rows(around);
-        plan
+        self.context.among_rows(sources.rows(), || self.over(&sources))
     }
 
     /// The plan over its sources.
@@ -57,9 +55,16 @@ impl Select<'_, '_, '_> {
             omit: answer::omit(self.select)?,
             fetch: answer::fetch(self.select, self.context, self.standing)?,
             only,
+            ..Output::default()
         };
         if self.select.group.is_some() {
-            return self.grouped(builder, sources.is_list, window, output);
+            if let ([source], true) = (sources.list.as_slice(), count::is_plain_count(self.select))
+                && source.table().is_some_and(|table| self.context.denies(table))
+            {
+                // Where no record is looked at, there is no group either.
+                return Ok(builder.finish(output));
+            }
+            return self.grouped(builder, sources, window, output);
         }
         let projection = Projection::compile(&self.select.fields, self.context, self.standing)?;
         self.refuse_omitted_parent(&projection)?;
@@ -97,6 +102,9 @@ impl Select<'_, '_, '_> {
             }
         }
         output.fields = projection.place(&mut builder, is_fast, &computed, rows)?;
+        if rows != Rows::Objects || !output.fetch.is_empty() {
+            output.policy = self.policy(&mut builder)?;
+        }
         Ok(builder.finish(output))
     }
 
@@ -142,20 +150,23 @@ impl Select<'_, '_, '_> {
     }
 
     fn filtered_source(&self, source: &From) -> Result<Builder, Refusal> {
-        let mut builder = source.builder(self.standing)?;
-        if let Some(condition) = &self.select.cond {
-            let lowered = self.context.lower(&condition.0, self.standing)?;
-            let filter = builder.condition(&lowered)?;
-            builder.require(filter);
-            if let From::Table(table) = source
-                && let Some(id) = key::looked_up(&condition.0, table, self.context, self.standing)?
-                && key::has_numbers(&id.key)
-            {
-                key::refuse_signed_zero(&id, &Anchor::Clause(Clause::From))?;
-                builder.require_same(&id)?;
-            }
+        let mut readable = source.readable(self.context, self.standing)?;
+        let Some(condition) = &self.select.cond else { return Ok(readable.finish()) };
+        let lowered = self.context.lower(&condition.0, self.standing)?;
+        if readable.changes(&lowered) {
+            readable = Readable::Open(readable.finish());
         }
-        Ok(builder)
+        let builder = readable.builder();
+        let filter = builder.condition(&lowered)?;
+        builder.require(filter);
+        if let From::Table(table) = source
+            && let Some(id) = key::looked_up(&condition.0, table, self.context, self.standing)?
+            && key::has_numbers(&id.key)
+        {
+            key::refuse_signed_zero(&id, &Anchor::Clause(Clause::From))?;
+            builder.require_same(&id)?;
+        }
+        Ok(readable.finish())
     }
 
     fn split(&self, mut builder: Builder, sources: &Sources, window: Option<Window>) -> Result<Builder, Refusal> {
@@ -208,13 +219,13 @@ impl Select<'_, '_, '_> {
     fn grouped(
         &self,
         input: Builder,
-        sources_are_a_list: bool,
+        sources: &Sources,
         window: Option<Window>,
         output: Output,
     ) -> Result<Plan, Refusal> {
         let Some(groups) = &self.select.group else { return Ok(input.finish(output)) };
         if count::is_plain_count(self.select) {
-            if sources_are_a_list {
+            if sources.is_list {
                 let message = "only the records of one table or record can be counted like this";
                 return Err(Refusal::invalid(message, Anchor::Source(0)));
             }
@@ -223,6 +234,12 @@ impl Select<'_, '_, '_> {
         }
         if count::may_be_counted_by_index(self.select) {
             count::refuse_count_by_index(self.select, window)?;
+            let mut tables = sources.list.iter().filter_map(From::table);
+            if self.select.with.is_none() && tables.any(|table| self.context.is_counted_by_index(table)) {
+                let what = "counting the rows of a condition in a table with an index";
+                let reason = "is not supported for record users: write WITH NOINDEX";
+                return Err(Refusal::new(what, reason, Anchor::Clause(Clause::Group)));
+            }
         }
         if groups.0.is_empty() && !window::keeps_the_only_row(window) {
             let reason = "is not supported, as SurrealDB ignores it where there are no rows";
@@ -237,7 +254,16 @@ impl Select<'_, '_, '_> {
             order::grouped(&mut builder, ordering, self.context)?;
         }
         builder.set_window(window);
-        Ok(builder.finish(output))
+        let policy = if output.fetch.is_empty() { None } else { self.policy(&mut builder)? };
+        Ok(builder.finish(Output { policy, ..output }))
+    }
+
+    /// What may be read of other records where that is no part of an expression.
+    fn policy(&self, builder: &mut Builder) -> Result<Option<Arc<Policy>>, Refusal> {
+        match self.context.policy_alone()? {
+            Some(lowered) => builder.policy(&lowered),
+            None => Ok(None),
+        }
     }
 
     /// Whether an order by `id` is the order in which SurrealDB reads the only source.
@@ -268,7 +294,10 @@ impl Select<'_, '_, '_> {
 
     /// The rows with records in place of links. Those that link to none fall out behind the window.
     fn records_of_links(&self, builder: Builder) -> Result<Builder, Refusal> {
-        let input = builder.finish(Output::new(Fields::Value(functions::row_of_link())));
+        let mut builder = builder;
+        let record = self.context.lowered(self.standing, |_| Ok(functions::row_of_link()))?;
+        let record = builder.shown(&record, None)?;
+        let input = builder.finish(Output::new(Fields::Value(record)));
         let mut records = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
         let is_link = records.column(functions::row_is_link()).map(Expr::Column)?;
         records.require(Expr::Not(Box::new(is_link)));
@@ -279,7 +308,8 @@ impl Select<'_, '_, '_> {
     fn links_to_records(&self, builder: Builder) -> Result<Builder, Refusal> {
         let input = builder.finish(Output::default());
         let mut links = Builder::new(self.standing, Source::Derived(Shape::Rows), vec![input]);
-        let is_there = links.column(functions::row_is_there()).map(Expr::Column)?;
+        let is_there = self.context.lowered(self.standing, |_| Ok(functions::row_is_there()))?;
+        let is_there = links.column_with_parameters(is_there.expr.clone(), &is_there)?;
         links.require(is_there);
         Ok(links)
     }

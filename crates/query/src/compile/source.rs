@@ -10,10 +10,13 @@ use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordI
 
 use super::builder::Builder;
 use super::key::{has_numbers, refuse_signed_zero};
+use super::permission::Readable;
+use super::place::unguarded;
 use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
 use crate::functions;
 use crate::refusal::{Anchor, Refusal};
+use crate::scalar;
 
 /// The most sources of one SELECT; each is a plan of its own.
 const MAX_SOURCES: usize = 1024;
@@ -85,34 +88,40 @@ impl Sources {
 }
 
 impl From {
-    /// A plan over this source alone.
-    pub(super) fn builder(&self, standing: Standing) -> Result<Builder, Refusal> {
-        let table = |name: &str| Builder::new(standing, Source::Table(name.into()), Vec::new());
+    /// A plan over what may be read of this source alone.
+    pub(super) fn readable(&self, context: &Context, standing: Standing) -> Result<Readable, Refusal> {
+        let derived = |shape, input: &Plan| {
+            Readable::Open(Builder::new(standing, Source::Derived(shape), vec![Plan::clone(input)]))
+        };
         Ok(match self {
-            From::Table(name) => table(name),
-            From::Items(list, are_records) => {
-                let shape = Shape::Items { are_records: *are_records };
-                Builder::new(standing, Source::Derived(shape), vec![Plan::clone(list)])
-            }
-            From::Subquery(plan) | From::Answer(plan, _) => {
-                Builder::new(standing, Source::Derived(Shape::Rows), vec![Plan::clone(plan)])
-            }
+            From::Table(name) => context.readable(name, standing)?,
+            From::Items(list, are_records) => derived(Shape::Items { are_records: *are_records }, list),
+            From::Subquery(plan) | From::Answer(plan, _) => derived(Shape::Rows, plan),
             From::Record(id) => {
-                let mut builder = table(&id.table);
-                builder.require_record(id)?;
-                builder
+                let mut readable = context.readable(&id.table, standing)?;
+                readable.builder().require_record(id)?;
+                readable
             }
             From::Records(name, ids) => {
-                let mut builder = table(name);
-                builder.require_id(Operator::Inside, ids.iter().cloned().collect())?;
-                builder
+                let mut readable = context.readable(name, standing)?;
+                readable.builder().require_id(Operator::Inside, ids.iter().cloned().collect())?;
+                readable
             }
             From::Range(name, start, end) => {
-                let mut builder = table(name);
-                builder.require_range(start, end)?;
-                builder
+                let mut readable = context.readable(name, standing)?;
+                readable.builder().require_range(start, end)?;
+                readable
             }
         })
+    }
+
+    /// The table that all rows are of, if it is known.
+    pub(super) fn table(&self) -> Option<&str> {
+        match self {
+            From::Table(name) | From::Records(name, _) | From::Range(name, ..) => Some(name),
+            From::Record(id) => Some(&id.table),
+            From::Subquery(_) | From::Answer(..) | From::Items(..) => None,
+        }
     }
 }
 
@@ -150,7 +159,7 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
         Some(Value::Array(items)) => {
             let sources = match records(&items) {
                 Some(sources) => sources,
-                None => vec![items_of(&lowered, context, standing, anchor)?],
+                None => vec![items_of(what, &lowered, context, standing, anchor)?],
             };
             Ok(Found { sources, is_list: is_resolved })
         }
@@ -163,7 +172,7 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
         }
         _ => {
             let is_list = matches!(what, SurrealExpr::Literal(Literal::Array(_)));
-            Ok(Found { sources: vec![items_of(&lowered, context, standing, anchor)?], is_list })
+            Ok(Found { sources: vec![items_of(what, &lowered, context, standing, anchor)?], is_list })
         }
     }
 }
@@ -197,20 +206,53 @@ fn refuse_keys(known: &[From], more: &[From], anchor: &Anchor) -> Result<(), Ref
 }
 
 /// The items of a value, which is computed once for all rows and kept up to date.
-fn items_of(lowered: &Lowered, context: &Context, standing: Standing, anchor: &Anchor) -> Result<From, Refusal> {
+fn items_of(
+    what: &SurrealExpr,
+    lowered: &Lowered,
+    context: &Context,
+    standing: Standing,
+    anchor: &Anchor,
+) -> Result<From, Refusal> {
+    let are_records = leads_to_links(lowered, context.rows_around());
+    context.refuse_veils(tables_at_end(&lowered.expr).filter(|_| are_records).as_deref(), anchor)?;
+    // At the end of edges there is nothing that may not be read.
+    let visible = match context.asks() && !are_records {
+        true => Some(context.lowered(standing, |names| scalar::scalar(what, names).map(visible_items))?),
+        false => None,
+    };
     let mut builder = Builder::new(standing, Source::Derived(Shape::Once), Vec::new());
-    let list = builder.source_value(lowered)?.ok_or_else(|| {
+    let list = builder.source_value(visible.as_ref().unwrap_or(lowered))?.ok_or_else(|| {
         let reason = "is nothing: begin with a record, a parameter, or $parent";
         Refusal::new("a path behind FROM that begins at no record", reason, anchor.clone())
     })?;
     let list = builder.finish(Output::new(Fields::Value(list)));
-    Ok(From::Items(Box::new(list), leads_to_links(lowered, context.rows_around())))
+    Ok(From::Items(Box::new(list), are_records))
+}
+
+/// The value without links to records that may not be read, if it is a link or has some among its items.
+fn visible_items(value: Expr) -> Expr {
+    let item = || Expr::Local(0);
+    let record = Expr::Walk(Box::new(item()), [Step::All].into());
+    let link_or_none = Expr::If([(record.clone(), item())].into(), Box::new(Expr::constant(Value::None)));
+    let is_visible = Expr::If([(functions::is_link(item()), record)].into(), Box::new(Expr::constant(true)));
+    let items = Expr::Walk(Box::new(item()), [Step::Where(is_visible)].into());
+    let others = Expr::binary(Operator::Coalesce, items, item());
+    let visible = Expr::If([(functions::is_link(item()), link_or_none)].into(), Box::new(others));
+    Expr::Walk(Box::new(value), [Step::Then(visible)].into())
+}
+
+/// The tables of the records at the end of a path along edges; none if that may be any.
+fn tables_at_end(expr: &Expr) -> Option<Vec<&str>> {
+    let Expr::Walk(_, parts) = unguarded(expr) else { return None };
+    let Some(Step::Graph(steps, _)) = parts.first() else { return None };
+    let tables = &steps.last()?.tables;
+    (!tables.is_empty()).then(|| tables.iter().map(|table| &*table.name).collect())
 }
 
 /// Whether a value is sure to be a list of links: the records at the end of edges from one record. `around` is what the
 /// row around is, from which the path may begin.
 fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
-    let Expr::Walk(start, parts) = &lowered.expr else { return false };
+    let Expr::Walk(start, parts) = unguarded(&lowered.expr) else { return false };
     let begins_at_one = match &**start {
         Expr::Constant(Constant(Value::RecordId(_))) => true,
         Expr::Row => around == Rows::Objects,
@@ -278,7 +320,7 @@ fn range_of(
 fn rows_of(plan: &Plan) -> Rows {
     match (&plan.output.fields, &plan.template.source) {
         (Fields::Value(expr), _) if is_object(expr) => Rows::Objects,
-        (Fields::Value(expr), _) if *expr == functions::row_of_link() => Rows::Values,
+        (Fields::Value(expr), _) if functions::is_row_of_link(expr) => Rows::Values,
         (Fields::Value(_), _) => Rows::Links,
         (Fields::Named(named), _) if named.others == Others::Kept => Rows::Values,
         (Fields::Named(_), _) | (Fields::All, Source::Table(_)) => Rows::Objects,
@@ -296,7 +338,7 @@ fn rows_of(plan: &Plan) -> Rows {
 
 /// Whether the value of an expression is sure to be an object.
 fn is_object(expr: &Expr) -> bool {
-    match expr {
+    match unguarded(expr) {
         Expr::Object(_) | Expr::Constant(Constant(Value::Object(_))) => true,
         Expr::If(branches, otherwise) => is_object(otherwise) && branches.iter().all(|(_, value)| is_object(value)),
         _ => false,

@@ -17,7 +17,9 @@ pub(crate) use cast::{cast, coercion};
 pub(crate) use closure::{Applying, applying, applying_method};
 pub(crate) use families::native;
 pub(crate) use method::method;
-pub(crate) use record::{is_read_before, is_same_record, of_records, row_is_link, row_is_there, row_of_link};
+pub(crate) use record::{
+    is_link, is_read_before, is_row_of_link, is_same_record, of_records, row_is_link, row_is_there, row_of_link,
+};
 pub(crate) use refused::reason;
 
 #[cfg(test)]

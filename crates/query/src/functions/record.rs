@@ -1,6 +1,7 @@
 //! Functions that read records.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 
 use circuit::{Expr, Failure, Function, Operator, Part, Pure, Value};
 use surrealdb_expr::expr::Kind;
@@ -32,9 +33,14 @@ pub(crate) fn is_read_before() -> Function {
     Function::new(Stored::IsBefore)
 }
 
+/// Whether a value is a link.
+pub(crate) fn is_link(value: Expr) -> Expr {
+    Expr::call(Function::new(IsLink), [value])
+}
+
 /// Whether the row is a link.
 pub(crate) fn row_is_link() -> Expr {
-    Expr::call(Function::new(IsLink), [Expr::Row])
+    is_link(Expr::Row)
 }
 
 /// The record that a row links to; what is no link, or links to no record, is what it is.
@@ -42,6 +48,21 @@ pub(crate) fn row_of_link() -> Expr {
     let record = Expr::Walk(Box::new(Expr::Row), [Part::All].into());
     let record = Expr::binary(Operator::Coalesce, record, Expr::Row);
     Expr::If([(row_is_link(), record)].into(), Box::new(Expr::Row))
+}
+
+/// Whether an expression is [`row_of_link`], for whoever reads it.
+pub(crate) fn is_row_of_link(expr: &Expr) -> bool {
+    matches!(expr, Expr::If(..)) && without_guards(expr.clone()) == row_of_link()
+}
+
+fn without_guards(expr: Expr) -> Expr {
+    match expr {
+        Expr::Guarded(_, inner) => without_guards(*inner),
+        other => {
+            let Ok(other) = other.map_children(&mut |child, _| Ok::<_, Infallible>(without_guards(child)));
+            other
+        }
+    }
 }
 
 /// Something truthy, unless the row is a link to no record.

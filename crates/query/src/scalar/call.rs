@@ -26,6 +26,7 @@ impl Scalar<'_> {
         }
         let arguments = self.exprs(arguments, place)?;
         if let Some(expr) = functions::of_records(&name, &arguments) {
+            self.resolver.asks_records(&name)?;
             return Ok(expr);
         }
         let Some(native) = functions::native(&name) else {
@@ -52,7 +53,9 @@ impl Scalar<'_> {
         }
         let mut all = vec![receiver];
         all.append(&mut self.exprs(arguments, inside)?.into_vec());
-        if let Some(expr) = functions::of_records(&format!("record::{name}"), &all) {
+        let full_name = format!("record::{name}");
+        if let Some(expr) = functions::of_records(&full_name, &all) {
+            self.resolver.asks_records(&full_name)?;
             return Ok(Part::Then(expr));
         }
         match functions::method(name) {

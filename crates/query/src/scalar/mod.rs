@@ -32,6 +32,11 @@ pub(crate) trait Resolver {
     /// parts are fields, constant indexes and `.*`; there may be none.
     fn parent(&mut self, parts: &[Part]) -> Result<Expr, Refusal>;
 
+    /// Whether a function of this name answers of records what it should; why not, if it does not.
+    fn asks_records(&self, _name: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// What a subquery answers.
     fn subquery(&mut self, select: &SelectStatement) -> Result<Expr, Refusal>;
 }
@@ -39,6 +44,16 @@ pub(crate) trait Resolver {
 /// Lowers an expression over a row. Functions of constants are applied; what fails for constants is refused.
 pub(crate) fn scalar(expr: &SurrealExpr, resolver: &mut dyn Resolver) -> Result<Expr, Refusal> {
     Scalar { resolver, names: Vec::new() }.expr(expr, Place::ROW)
+}
+
+/// Lowers an expression over a record that is bound around it, and not over a row.
+pub(crate) fn over_record(expr: &SurrealExpr, resolver: &mut dyn Resolver) -> Result<Expr, Refusal> {
+    Scalar { resolver, names: Vec::new() }.expr(expr, Place::over_record(1))
+}
+
+/// Lowers an expression over a record and, as `$value`, one of its fields, both of which are bound around it.
+pub(crate) fn over_field(expr: &SurrealExpr, resolver: &mut dyn Resolver) -> Result<Expr, Refusal> {
+    Scalar { resolver, names: vec![("value".to_owned(), 1)] }.expr(expr, Place::over_record(2))
 }
 
 /// Lowers a path that starts at the row, or with an expression of its own.

@@ -11,6 +11,8 @@ pub(super) struct Place {
     current: Origin,
     /// What a path inside of `[..]` starts from: the row, wherever in a path it stands.
     document: Origin,
+    /// What the document is outside of graph steps.
+    start: Origin,
     /// What `$parent` is, where that is not the row of the query around.
     parent: Option<Origin>,
     /// The number of locals that are bound around.
@@ -36,8 +38,20 @@ pub(super) enum Parent {
 
 impl Place {
     /// Directly in a query over rows.
-    pub(super) const ROW: Place =
-        Place { current: Origin::Row, document: Origin::Row, parent: None, depth: 0, is_inside_closure: false };
+    pub(super) const ROW: Place = Place {
+        current: Origin::Row,
+        document: Origin::Row,
+        start: Origin::Row,
+        parent: None,
+        depth: 0,
+        is_inside_closure: false,
+    };
+
+    /// Over a record that is bound before some other values, `depth` values in all.
+    pub(super) fn over_record(depth: u16) -> Place {
+        let record = Origin::Local(0);
+        Place { current: record, document: record, start: record, depth, ..Place::ROW }
+    }
 
     /// Inside of something that binds the value that it looks at.
     pub(super) fn within_value(self) -> Place {
@@ -81,9 +95,9 @@ impl Place {
         self.current == Origin::Row
     }
 
-    /// Whether the document is not the row: it is a record that a graph step looks at.
+    /// Whether the document is a record that a graph step looks at.
     pub(super) fn is_inside_graph(self) -> bool {
-        self.document != Origin::Row
+        self.document != self.start
     }
 
     pub(super) fn is_inside_closure(self) -> bool {
