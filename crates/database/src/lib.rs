@@ -19,6 +19,7 @@ mod scan;
 pub mod schema;
 mod settings;
 mod statements;
+mod structure;
 pub mod text;
 mod write;
 
@@ -32,4 +33,5 @@ pub use queries::{QueryRow, StoredQuery};
 pub use rows::{RowId, RowRecord, as_stored, storable};
 pub use schema::{Capture, RefMode, SchemaOptions, TableInfo};
 pub use settings::{Endpoint, EndpointError, Settings};
+pub use structure::Structure;
 pub use write::{Confirmed, Place, ResultInfo, WriteBatch};

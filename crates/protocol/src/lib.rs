@@ -6,6 +6,7 @@
 mod debug;
 mod duration;
 mod error;
+mod events;
 mod hash;
 mod key;
 mod names;
@@ -15,6 +16,7 @@ mod response;
 pub use debug::{CachedRow, DebugDependencies, DebugView};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ErrorBody, ErrorCode};
+pub use events::{ChangedRow, RowAction, ViewChange};
 pub use hash::{ContentHash, ContentHashError, EntryHasher};
 pub use key::{ViewKey, ViewKeyError};
 pub use names::{DEFAULT_PREFIX, Names, NamesError, USERS};

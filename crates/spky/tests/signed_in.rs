@@ -117,3 +117,73 @@ async fn the_table_of_a_user_comes_and_goes_with_the_user() {
     assert!(!tables.contains("list_ref_user_ada"), "no edge has brought it back: {tables}");
     world.ssp.stop().await.expect("the sidecar stops");
 }
+
+/// A view never shows, orders by or counts what its user may not read; and when that changes, so does the view.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_holds_only_what_its_user_may_read() {
+    let stage = stage().await;
+    let world = World::start(&stage, "user_views", Capture::Feed, SCHEMA).await.with_barrier().await;
+    world
+        .run(
+            "DEFINE TABLE secret SCHEMALESS PERMISSIONS FOR select WHERE owner = $auth OR shared;
+             DEFINE FIELD price ON secret PERMISSIONS FOR select WHERE owner = $auth;
+             CREATE secret:1 SET owner = user:ada, price = 10; CREATE secret:2 SET owner = user:bob, price = 20;
+             CREATE secret:3 SET owner = user:bob, price = 5, shared = true",
+        )
+        .await;
+    world.quiet().await;
+    let ada = signed_up(&world, "ada").await;
+    let register = |id: &str, surql: &str| {
+        format!("fn::query::register({{ id: '{id}', surql: '{surql}', clientId: 'c', ttl: 1h, format: 'tree' }})")
+    };
+    // What is defined is looked at every few seconds: until then, a new table is not known, and nothing of it is shown.
+    let all = "SELECT * FROM secret";
+    let mut first = ada.query(register("all", all)).await.expect("the database answers").take::<Value>(0);
+    for _ in 0..100 {
+        if first.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        first = ada.query(register("all", all)).await.expect("the database answers").take::<Value>(0);
+    }
+    let first = first.expect("the view is registered").to_sql();
+    assert!(first.contains("secret:1") && first.contains("secret:3") && !first.contains("secret:2"), "{first}");
+    let queries = [
+        ("all", all),
+        ("count", "SELECT count(), math::sum(price) AS prices FROM secret GROUP ALL"),
+        // All of a row: a field that is not there is not stored, and `price: NONE` would be.
+        ("best", "SELECT * FROM secret ORDER BY price DESC LIMIT 1"),
+        ("dear", "SELECT id FROM secret WHERE price > 3"),
+    ];
+    for (id, surql) in &queries[1..] {
+        ask(&ada, &register(id, surql)).await;
+    }
+    let changes = [
+        "CREATE secret:4 SET owner = user:bob, price = 99",
+        "UPDATE secret:2 SET shared = true",
+        "UPDATE secret:3 SET owner = user:ada",
+        "UPDATE secret:1 SET owner = user:bob; DELETE secret:4",
+        "DEFINE TABLE OVERWRITE secret SCHEMALESS CHANGEFEED 1d PERMISSIONS FOR select FULL",
+        "DEFINE TABLE OVERWRITE secret SCHEMALESS CHANGEFEED 1d PERMISSIONS FOR select WHERE price = 20",
+        "DEFINE FIELD OVERWRITE price ON secret PERMISSIONS FOR select FULL",
+        "DEFINE TABLE OVERWRITE secret SCHEMALESS CHANGEFEED 1d PERMISSIONS NONE",
+    ];
+    for change in changes {
+        world.run(change).await;
+        for (id, surql) in &queries {
+            let expected = ask(&ada, surql).await.to_sql();
+            let kept = format!("RETURN _00_query:{id}.result");
+            let mut shown = String::new();
+            // A definition that leaves nothing in the feed is found out within some seconds.
+            for _ in 0..120 {
+                shown = world.run(&kept).await.swap_remove(0).to_sql();
+                if shown == expected {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            assert_eq!(shown, expected, "{change}: {surql}");
+        }
+    }
+    world.ssp.stop().await.expect("the sidecar stops");
+}

@@ -8,13 +8,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use circuit::{RecordId, SameRecord, Value};
+use circuit::{RecordId, SameRecord};
 use database::{Capture, Database, Feed, Probe, QueryRow, SchemaOptions, TableInfo};
 use futures::{StreamExt, TryStreamExt, stream};
-use query::{ErrorKind, Query};
 use tokio::sync::oneshot;
 
 use crate::adoption::{Survey, Tables};
+use crate::catalog::{Permissions, recompile};
 use crate::command::{Command, EngineSender, Left};
 use crate::error::Error;
 use crate::saved::{self, Mark, SavedState};
@@ -30,6 +30,7 @@ pub(crate) struct Loader {
     engine: EngineSender,
     settings: Arc<Settings>,
     tables: Tables,
+    permissions: Permissions,
     /// Whether it is known what an earlier process has saved.
     has_looked: bool,
     saved: Option<SavedState>,
@@ -38,8 +39,14 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    pub(crate) fn new(database: Database, engine: EngineSender, settings: Arc<Settings>, tables: Tables) -> Self {
-        Loader { database, engine, settings, tables, has_looked: false, saved: None, has_views: false }
+    pub(crate) fn new(
+        database: Database,
+        engine: EngineSender,
+        settings: Arc<Settings>,
+        tables: Tables,
+        permissions: Permissions,
+    ) -> Self {
+        Loader { database, engine, settings, tables, permissions, has_looked: false, saved: None, has_views: false }
     }
 
     pub(crate) fn capture_mode(&self) -> Capture {
@@ -102,7 +109,7 @@ impl Loader {
 
     /// Reads all tables of the application. What by feed is not captured yet, is from now on.
     pub(crate) async fn load_all(&self) -> Result<(), Error> {
-        let unread = self.application_tables().await?;
+        let unread = self.learn().await?;
         let Survey { gone, .. } = self.tables.survey(&unread);
         self.read(Survey { unread, gone }).await
     }
@@ -118,17 +125,26 @@ impl Loader {
         Ok(written.await.map_err(|_| stopped())??)
     }
 
-    /// What has happened to the tables of the application since they were read. One request.
+    /// What has happened to the tables of the application since they were read; what users may see has been taken over then.
+    /// Two requests.
     pub(crate) async fn survey(&self) -> Result<Survey, Error> {
-        let mut tables = self.application_tables().await?;
+        let mut tables = self.learn().await?;
         tables.retain(|table| !table.is_view);
         Ok(self.tables.survey(&tables))
     }
 
-    async fn application_tables(&self) -> Result<Vec<TableInfo>, Error> {
-        let mut tables = self.database.tables().await?;
-        tables.retain(|table| !self.settings.names.is_system(&table.name));
-        Ok(tables)
+    /// Takes over what users may see, and answers the tables of the application.
+    async fn learn(&self) -> Result<Vec<TableInfo>, Error> {
+        let structure = self.database.structure().await?;
+        match self.permissions.read(&structure) {
+            Ok(None) => {}
+            Ok(Some(catalog)) => self.send(Command::Permissions(catalog)).await?,
+            Err(error) => {
+                tracing::error!(%error, "what users may see is not known, so they see nothing");
+                self.send(Command::Permissions(Arc::default())).await?;
+            }
+        }
+        Ok(structure.tables)
     }
 
     /// Takes in one table, which need not exist yet, if it is not known.
@@ -235,7 +251,8 @@ impl Loader {
     }
 
     async fn restore(&self, row: QueryRow) -> Result<(), Error> {
-        let query = recompile(&row)?;
+        let query = recompile(&row, &self.permissions.get())
+            .map_err(|error| Error::Restore { key: row.key.to_string(), reason: error.to_string() })?;
         let view = Box::new(View::new(row, &self.database, &self.settings));
         let edges = self.database.edges_of(view.key(), &view.edge_table).await?;
         let edges = edges.into_iter().map(|edge| (edge.id, edge.version)).collect();
@@ -247,21 +264,5 @@ impl Loader {
 
     async fn send(&self, command: Command) -> Result<(), Error> {
         self.engine.send(command).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))
-    }
-}
-
-/// Compiles a stored query again. A parameter that was `NONE` is not stored, and the query compiled when it was
-/// registered: so what is missing now was `NONE`.
-fn recompile(row: &QueryRow) -> Result<Query, Error> {
-    let mut params = row.params.clone();
-    loop {
-        match query::compile(&row.surql, &params) {
-            Ok(query) => return Ok(query),
-            Err(query::Error { kind: ErrorKind::UnknownParameter { name }, .. }) if params.get(&name).is_none() => {
-                let given = params.iter().map(|(name, value)| (name.clone(), value.clone()));
-                params = given.chain([(name.into(), Value::None)]).collect();
-            }
-            Err(error) => return Err(Error::Restore { key: row.key.to_string(), reason: error.to_string() }),
-        }
     }
 }

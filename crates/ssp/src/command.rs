@@ -5,11 +5,12 @@ use std::sync::Arc;
 use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Value, Work};
 use database::{EdgeId, Probe};
 use protocol::{DebugDependencies, DebugView, ViewKey};
-use query::Query;
+use query::{Catalog, Query};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::edge_buffer::{EdgeOp, Note};
+use crate::events::Following;
 use crate::showing::Op;
 use crate::view::View;
 
@@ -44,6 +45,8 @@ pub(crate) enum Command {
         table: Arc<str>,
         rows: HashSet<SameRecord>,
     },
+    /// What users may see now.
+    Permissions(Arc<Catalog>),
     /// Changes that somebody says will be committed.
     Speculate(Vec<Speculation>),
     /// How the speculations up to a number ended. What was wrong is put right by the changes that were read instead.
@@ -84,6 +87,11 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Option<DebugView>>,
     },
     Dependencies(oneshot::Sender<DebugDependencies>),
+    /// The result of a view, if there is one, and what follows it.
+    Follow {
+        key: ViewKey,
+        reply: oneshot::Sender<Option<Followed>>,
+    },
     /// Forgets all rows and all views. Answers the promise of the views' removal from the database.
     Clear(oneshot::Sender<Done>),
 }
@@ -119,14 +127,27 @@ pub(crate) struct Speculation {
     pub(crate) content: Option<circuit::Object>,
 }
 
-/// The first result of a view.
+/// The result of a view at a moment.
 #[derive(Debug)]
-pub(crate) struct Initial {
+pub(crate) struct Snapshot {
     pub(crate) view: Arc<View>,
     pub(crate) plan: Plan,
     /// The rows as the query shows them, in its order, with the rows of the subqueries under them.
     pub(crate) rows: Vec<Shown>,
     pub(crate) note: Note,
+}
+
+/// The result of a view, and the changes from there on, as soon as that result is in the database.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    pub(crate) result: Snapshot,
+    pub(crate) following: oneshot::Receiver<Following>,
+}
+
+/// The first result of a view.
+#[derive(Debug)]
+pub(crate) struct Initial {
+    pub(crate) result: Snapshot,
     /// Resolves when the view and its edges are in the database.
     pub(crate) written: Done,
 }
@@ -157,6 +178,11 @@ pub(crate) enum Order {
     Unregister {
         view: Arc<View>,
         done: Finish,
+    },
+    /// Tells from now on what is written of a view.
+    Follow {
+        key: ViewKey,
+        done: oneshot::Sender<Following>,
     },
     /// Removes the table of edges of a user who is gone: an edge that was under way may have brought it back.
     DropUser(Arc<RecordId>),

@@ -87,6 +87,8 @@ impl Hash for EdgeKey {
 pub(crate) struct NetEdge<'a> {
     pub(crate) view: &'a Arc<View>,
     pub(crate) path: &'a Path,
+    /// Whether nothing is kept of it so far.
+    pub(crate) is_new: bool,
     /// `None` removes what is kept.
     pub(crate) version: Option<u64>,
     /// What the row record of a row that is no record is to hold, if that is new.
@@ -154,6 +156,7 @@ impl EdgeBuffer {
         self.edges.iter().map(|(key, pending)| NetEdge {
             view: &key.view,
             path: &key.path,
+            is_new: !pending.is_written,
             version: pending.version,
             content: pending.content.as_ref(),
         })

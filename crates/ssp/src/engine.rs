@@ -155,6 +155,7 @@ impl Engine {
                 let _ = reply.send(self.save(is_first, tables));
                 Ok(())
             }
+            Command::Permissions(catalog) => self.recompile(&catalog),
             Command::Reread(records) => {
                 let records = self.not_outdated(records);
                 self.commit(records)
@@ -208,6 +209,16 @@ impl Engine {
             }
             Command::Dependencies(reply) => {
                 let _ = reply.send(self.dependencies());
+                Ok(())
+            }
+            Command::Follow { .. } if self.settled < self.speculated => {
+                self.waiting.push(command);
+                Ok(())
+            }
+            Command::Follow { key, reply } => {
+                let followed = self.snapshot(&key)?;
+                // A client that has gone away meanwhile follows nothing.
+                let _ = reply.send(followed);
                 Ok(())
             }
             Command::Clear(reply) => {

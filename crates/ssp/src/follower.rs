@@ -99,7 +99,12 @@ impl Follower {
             return self.begin().await;
         }
         let errand = match &mut self.source {
-            None | Some(Source::Push) => self.errands.recv().await,
+            None | Some(Source::Push) => tokio::select! {
+                biased;
+                errand = self.errands.recv() => errand,
+                // There is no changefeed that a table could lack; what users may see can change all the same.
+                _ = self.looks.tick() => return self.loader.survey().await.map(drop),
+            },
             Some(Source::Feed(feed)) => tokio::select! {
                 biased;
                 Some(errand) = self.errands.recv() => Some(errand),

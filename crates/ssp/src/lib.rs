@@ -13,11 +13,13 @@
 
 mod adoption;
 mod bootstrap;
+mod catalog;
 mod command;
 mod edge_buffer;
 mod engine;
 mod errand;
 mod error;
+mod events;
 mod follower;
 mod http;
 mod inspection;

@@ -7,10 +7,11 @@ use std::time::Instant;
 use circuit::{Circuit, Plan, ResultId, RowChange, Shown, Value, WatchId};
 use database::{RowId, as_stored};
 use protocol::{Format, ViewKey};
-use query::SurrealLibrary;
+use query::{Catalog, SurrealLibrary};
 use tokio::sync::oneshot;
 
-use crate::command::{Done, Edges, Initial, Left, Order};
+use crate::catalog::recompile;
+use crate::command::{Done, Edges, Followed, Initial, Left, Order, Snapshot};
 use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine};
 use crate::note::note;
@@ -31,12 +32,25 @@ impl Engine {
         self.generation += 1;
         view.generation = self.generation;
         let view = Arc::new(view);
-        let mut showing = Showing::new(&plan, view.format());
+        let (rows, note, edges) = self.put_in_place(&view, &plan);
+        let (done, written) = oneshot::channel();
+        self.order(Order::Register { view: view.clone(), edges, done })?;
+        let result = Snapshot { view: view.clone(), plan, rows, note };
+        if reply.send(Initial { result, written }).is_err() {
+            // The client has gone away without an answer. It can't know that there is a view, so there is none.
+            self.unregister(view.key())?;
+        }
+        Ok(())
+    }
+
+    /// Puts a plan to work for a view, in the place of the one that has its key. Answers the rows, and what is to be written.
+    fn put_in_place(&mut self, view: &Arc<View>, plan: &Plan) -> (Vec<Shown>, Note, Edges) {
+        let mut showing = Showing::new(plan, view.format());
         // The result is registered before the former one is given up, so that what both need is kept.
-        let (result, watch) = self.attach(&plan, &showing, &view);
+        let (result, watch) = self.attach(plan, &showing, view);
         let mut edges = Edges::default();
         let stored = match self.views.remove(view.key()) {
-            Some(former) => self.replace(former, &view, &mut edges),
+            Some(former) => self.replace(former, view, &mut edges),
             None => {
                 // Something may be there all the same, from a view that could not be removed or restored.
                 edges.clears.push(view.clone());
@@ -44,13 +58,47 @@ impl Engine {
             }
         };
         let mut rows = self.circuit.shown(result, &plan.output);
-        edges.push(&view, showing.begin(&mut rows, stored));
-        let note = self.insert(&view, plan.clone(), result, watch, showing, &mut edges);
-        let (done, written) = oneshot::channel();
-        self.order(Order::Register { view: view.clone(), edges, done })?;
-        if reply.send(Initial { view: view.clone(), plan, rows, note, written }).is_err() {
-            // The client has gone away without an answer. It can't know that there is a view, so there is none.
-            self.unregister(view.key())?;
+        edges.push(view, showing.begin(&mut rows, stored));
+        let note = self.insert(view, plan.clone(), result, watch, showing, &mut edges);
+        (rows, note, edges)
+    }
+
+    /// The result of a view as it will be in the database when everything is that has been ordered, and what follows then.
+    /// O(result).
+    pub(crate) fn snapshot(&mut self, key: &ViewKey) -> Result<Option<Followed>, Closed> {
+        let Some(registered) = self.views.get(key) else { return Ok(None) };
+        let Registered { view, plan, result, showing, .. } = registered;
+        let mut rows = self.circuit.shown(*result, &plan.output);
+        showing.give_versions(&mut rows);
+        let note = note(&self.circuit, registered);
+        let result = Snapshot { view: view.clone(), plan: plan.clone(), rows, note };
+        let (done, following) = oneshot::channel();
+        self.order(Order::Follow { key: key.clone(), done })?;
+        Ok(Some(Followed { result, following }))
+    }
+
+    /// Compiles the views of all users again, because what these may see is defined anew. A view that can't be kept any
+    /// more is removed. O(views of users), and O(result) for each that sees something else.
+    pub(crate) fn recompile(&mut self, catalog: &Catalog) -> Result<(), Closed> {
+        let of_users = self.views.iter().filter(|registered| registered.view.row.auth_id.is_some());
+        let mut others = Vec::new();
+        for Registered { view, plan, .. } in of_users {
+            match recompile(&view.row, catalog) {
+                Ok(query) if query.plan == *plan => {}
+                outcome => others.push((view.clone(), outcome)),
+            }
+        }
+        for (view, outcome) in others {
+            match outcome {
+                Ok(query) => {
+                    let (_, _, edges) = self.put_in_place(&view, &query.plan);
+                    self.order(Order::Edges(edges))?;
+                }
+                Err(error) => {
+                    tracing::warn!(view = %view.key(), %error, "the view can't be kept any more");
+                    self.unregister(view.key())?;
+                }
+            }
         }
         Ok(())
     }

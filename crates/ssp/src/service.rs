@@ -11,9 +11,11 @@ use tokio::task::JoinHandle;
 
 use crate::adoption::Tables;
 use crate::bootstrap::Loader;
+use crate::catalog::Permissions;
 use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::Events;
 use crate::follower::Follower;
 use crate::http;
 use crate::metrics::{self, Metrics};
@@ -45,6 +47,7 @@ pub struct Service {
     engine: std::thread::JoinHandle<()>,
     writer: Supervised,
     metrics: telemetry::Metrics,
+    events: Events,
     orders: WriterSender,
     commands: EngineSender,
 }
@@ -66,6 +69,7 @@ impl Service {
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let open = Open::default();
+        let events = Events::default();
         let (changed, changes) = watch::channel(0);
         let read = telemetry::Metrics::new("spky-ssp", &settings.id, settings.export.as_ref())?;
         let metrics = Metrics::new(&read.meter());
@@ -78,7 +82,8 @@ impl Service {
             .name("engine".to_owned())
             .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
-        let writer = Writer::new(database.clone(), &settings, commands.clone(), open.clone(), metrics.clone());
+        let writer =
+            Writer::new(database.clone(), &settings, commands.clone(), open.clone(), events.clone(), metrics.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), open.clone());
         let mut helpers = vec![
@@ -98,7 +103,9 @@ impl Service {
             let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
         });
-        let loader = Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone());
+        let permissions = Permissions::unknown();
+        let loader =
+            Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone(), permissions.clone());
         let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone(), metrics.clone());
         let work = tokio::spawn(work(follower, status.clone()));
 
@@ -109,8 +116,10 @@ impl Service {
             database,
             engine: commands.clone(),
             tables,
+            permissions,
             errands,
             open,
+            events: events.clone(),
             status: status.clone(),
             telling,
         });
@@ -129,6 +138,7 @@ impl Service {
             engine,
             writer,
             metrics: read,
+            events,
             orders,
             commands,
         })
@@ -159,6 +169,8 @@ impl Service {
     pub async fn stop(self) -> Result<(), Error> {
         self.status.stop();
         self.shutdown.notify_one();
+        // Else whoever follows a view would keep the server waiting.
+        self.events.end_all();
         let served = self.server.await.map_err(|failure| Error::Http(failure.into()));
         self.work.abort();
         self.helpers.iter().for_each(Supervised::abort);

@@ -265,6 +265,25 @@ impl Showing {
         }
     }
 
+    /// Gives rows that are no records the versions that they are kept with. O(rows).
+    pub(crate) fn give_versions(&self, rows: &mut [Shown]) {
+        self.give_versions_under(&self.level, rows, None);
+    }
+
+    fn give_versions_under(&self, level: &Level, rows: &mut [Shown], under: Option<(&Arc<Path>, &Arc<str>)>) {
+        for row in rows.iter_mut().filter(|_| level.has_own) {
+            let path = Path::new(&row.id, level.is_own, under);
+            for (child, rows) in &mut row.nested {
+                if let Some((relation, level)) = level.children.get(usize::from(*child)) {
+                    self.give_versions_under(level, rows, Some((&path, relation)));
+                }
+            }
+            if level.is_own {
+                row.version = self.version_of(&path).unwrap_or(row.version);
+            }
+        }
+    }
+
     /// Takes in what a row that is no record shows. Answers the content if it is new.
     fn take_in(&mut self, path: &Arc<Path>, row: &Shown) -> Option<Value> {
         // Where SurrealDB would answer an error there is nothing to show.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use circuit::{Change, SameRecord};
 use database::{Confirmed, Database, Error, ResultInfo, WriteBatch};
-use protocol::{Format, ViewKey};
+use protocol::{ChangedRow, Format, RowAction, ViewChange, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -18,8 +18,11 @@ use tracing::Instrument;
 
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
+use crate::events::Events;
+use crate::json;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::path::Path;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
 use crate::view::View;
@@ -35,6 +38,7 @@ pub(crate) struct Writer {
     throttle: Duration,
     engine: EngineSender,
     open: Open,
+    events: Events,
     lanes: Lanes,
     /// Changes that what waits rests on and that are not known to be committed.
     unconfirmed: Vec<Change>,
@@ -62,6 +66,7 @@ impl Writer {
         settings: &Settings,
         engine: EngineSender,
         open: Open,
+        events: Events,
         metrics: Metrics,
     ) -> Self {
         Writer {
@@ -70,6 +75,7 @@ impl Writer {
             throttle: settings.throttle,
             engine,
             open,
+            events,
             lanes: Lanes::default(),
             unconfirmed: Vec::new(),
             speculation: None,
@@ -123,7 +129,13 @@ impl Writer {
             Order::Unregister { view, done } => {
                 self.generations.remove(view.key());
                 self.lanes.forget(view.key());
+                self.events.end(view.key());
                 finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
+            }
+            Order::Follow { key, done } => {
+                self.flush(Flush::Everything).await;
+                // Whoever asked may have gone away.
+                let _ = done.send(self.events.follow(&key));
             }
             Order::DropUser(user) => {
                 if self.ref_mode == RefMode::Dedicated
@@ -135,6 +147,7 @@ impl Writer {
             Order::Clear(done) => {
                 self.generations.clear();
                 self.lanes = Lanes::default();
+                self.events.end_all();
                 finish(done, self.database.remove_queries().await);
             }
             Order::Expire => self.expire().await,
@@ -186,6 +199,7 @@ impl Writer {
             Err(error) => return tracing::warn!(%error, "expired views could not be removed"),
         };
         for key in expired {
+            self.events.end(&key);
             let generation = self.generations.get(&key).copied().unwrap_or_default();
             self.tell(Command::Expired { key, generation });
         }
@@ -210,7 +224,11 @@ impl Writer {
         let speculation = self.speculation.take();
         let confirmed = self.write(&buffers, &unconfirmed, &mut refused).await;
         for key in refused.keys() {
+            self.events.end(key);
             self.tell(Command::Damaged(key.clone()));
+        }
+        if confirmed.is_written && !self.events.is_idle() {
+            self.publish(&buffers);
         }
         let Some(number) = speculation else { return refused };
         if !confirmed.is_written {
@@ -307,6 +325,28 @@ impl Writer {
         Ok(confirmed)
     }
 
+    /// Tells whoever follows a view what has been written of it.
+    fn publish(&self, buffers: &Buffers) {
+        let mut changes: HashMap<&ViewKey, ViewChange> = HashMap::new();
+        for (_, buffer) in buffers {
+            buffer.clears().for_each(|view| self.events.end(view.key()));
+            for edge in buffer.edges().filter(|edge| self.events.are_followed(edge.view.key())) {
+                changes.entry(edge.view.key()).or_default().changes.push(changed_row(&edge));
+            }
+            for (view, note) in buffer.notes().filter(|(view, _)| self.events.are_followed(view.key())) {
+                let change = changes.entry(view.key()).or_default();
+                (change.hash, change.row_count) = (note.hash, Some(note.rows));
+                change.result = note.result.as_ref().map(json::to_json);
+                change.error = note.error.as_deref().map(str::to_owned);
+            }
+        }
+        // What was announced, not committed and taken back again leaves a note, and nothing to tell.
+        changes.retain(|_, change| !change.changes.is_empty() || change.result.is_some() || change.error.is_some());
+        for (key, change) in changes {
+            self.events.publish(key, change);
+        }
+    }
+
     /// Tells the engine how a speculation ended.
     fn settle(&self, number: u64, corrections: Vec<Change>) {
         self.tell(Command::Settle { number, corrections });
@@ -367,7 +407,7 @@ fn parts(buffers: &Buffers) -> HashMap<ViewKey, WriteBatch> {
 }
 
 fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
-    let NetEdge { view, path, version, content } = edge;
+    let NetEdge { view, path, version, content, .. } = edge;
     let Some(version) = *version else {
         batch.removes.push(view.edge_id(path));
         batch.gone.extend(view.row_id(path));
@@ -377,6 +417,24 @@ fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
         batch.puts.push(view.edge(path, version));
     }
     batch.rows.extend(content.and_then(|content| view.row_record(path, version, content.clone())));
+}
+
+fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
+    let NetEdge { view, path, is_new, version, content } = edge;
+    let action = match (version, is_new) {
+        (None, _) => RowAction::Delete,
+        (Some(_), true) => RowAction::Create,
+        (Some(_), false) => RowAction::Update,
+    };
+    let id = |path: &Path| json::id_text(&view.out(path));
+    ChangedRow {
+        action,
+        id: id(path),
+        version: *version,
+        parent: path.under().map(|(parent, _)| id(parent)),
+        relation: path.under().map(|(_, relation)| relation.to_string()),
+        record: content.map(json::to_json),
+    }
 }
 
 fn info(view: &View, note: &Note) -> ResultInfo {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod debug;
+mod events;
 mod ingest;
 mod log;
 mod observe;
@@ -35,8 +36,10 @@ pub(crate) use observe::Telling;
 pub(crate) use serve::{Limits, serve};
 
 use crate::adoption::Tables;
+use crate::catalog::Permissions;
 use crate::command::{Command, EngineSender};
 use crate::errand::Errands;
+use crate::events::Events;
 use crate::settings::Settings;
 use crate::speculation::Open;
 use crate::status::Status;
@@ -55,8 +58,10 @@ pub(crate) struct Context {
     pub(crate) database: Database,
     pub(crate) engine: EngineSender,
     pub(crate) tables: Tables,
+    pub(crate) permissions: Permissions,
     pub(crate) errands: Errands,
     pub(crate) open: Open,
+    pub(crate) events: Events,
     pub(crate) status: Status,
     pub(crate) telling: Telling,
 }
@@ -94,6 +99,7 @@ fn guarded() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
         .routes(routes!(debug::dependencies))
         .routes(routes!(debug::view))
+        .routes(routes!(events::events))
         .routes(routes!(ingest::ingest))
         .routes(routes!(ingest::ingest_batch))
         .routes(routes!(log::log))

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use circuit::{Object, Plan, RecordId, Shown, Value};
 use database::{Capture, QueryRow};
-use protocol::{Child, ErrorCode, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest};
+use protocol::{Child, ErrorCode, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest, ViewKey};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
-use crate::command::{Command, Done, Initial};
+use crate::command::{Command, Done, Initial, Snapshot};
 use crate::json;
 use crate::path::Path;
 use crate::view::View;
@@ -36,7 +36,7 @@ pub(super) async fn register(
     let access = request.access.map_or(Value::None, json::from_json);
     let token = request.token.map_or(Value::None, json::from_json);
     let visible = with_caller(&params, auth_id.as_ref(), &access, &token);
-    let query = query::compile(&request.surql, &visible)
+    let query = query::compile_as(&request.surql, &visible, &context.permissions.get())
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
     // By push there is no changefeed that a table could lack.
     if context.settings.capture == Capture::Feed {
@@ -66,7 +66,7 @@ pub(super) async fn register(
     let view = Box::new(View::new(row, &context.database, &context.settings));
     let (reply, initial) = oneshot::channel();
     context.send(Command::Register { view, query, reply }).await?;
-    let Initial { view, plan, rows, note, written: done } = initial.await.map_err(|_| context.gone())?;
+    let Initial { result, written: done } = initial.await.map_err(|_| context.gone())?;
     if let Err(failure) = written(&context, done).await {
         // What could not be stored is not registered: the client sees an error and no view.
         let (reply, _) = oneshot::channel();
@@ -74,14 +74,20 @@ pub(super) async fn register(
         return Err(failure);
     }
     context.telling.counted.registration();
+    Ok(Json(response(request.id, &result)))
+}
+
+/// A result as a client gets it.
+pub(super) fn response(id: ViewKey, result: &Snapshot) -> RegisterResponse {
+    let Snapshot { view, plan, rows, note } = result;
     let failure = rows.iter().find_map(|row| row.value.as_ref().err()).map(|failure| failure.0.clone());
-    Ok(Json(RegisterResponse {
-        id: request.id,
+    RegisterResponse {
+        id,
         hash: note.hash.unwrap_or_default(),
-        rows: result_rows(&view, &plan, &rows, None),
+        rows: result_rows(view, plan, rows, None),
         result: note.result.as_ref().map(json::to_json),
-        error: note.error.or(failure).map(|error| error.to_string()),
-    }))
+        error: note.error.clone().or(failure).map(|error| error.to_string()),
+    }
 }
 
 /// The rows with the rows of the subqueries under them.
