@@ -222,7 +222,7 @@ DEFINE FUNCTION OVERWRITE fn::query::register($view: object) {{
         access: $access,
         token: $token
     }}, {{ Authorization: {bearer} }});
-}} PERMISSIONS WHERE $auth.id != NONE;
+}} PERMISSIONS WHERE type::is_record($auth);
 
 -- A sign of life for one of the caller's own views. Answers whether there was such a view.
 DEFINE FUNCTION OVERWRITE fn::query::heartbeat($id: any) {{
@@ -230,7 +230,7 @@ DEFINE FUNCTION OVERWRITE fn::query::heartbeat($id: any) {{
     LET $key = IF string::contains($text, ':') {{ array::join(array::slice(string::split($text, ':'), 1), ':') }} ELSE {{ $text }};
     LET $alive = (UPDATE type::record({query}, $key) SET lastActiveAt = time::now() WHERE authId = $auth RETURN VALUE id);
     RETURN array::len($alive) > 0;
-}} PERMISSIONS WHERE $auth.id != NONE;
+}} PERMISSIONS WHERE type::is_record($auth);
 
 "
     )
