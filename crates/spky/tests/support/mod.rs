@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
 pub mod application;
+pub mod faults;
 pub mod proxy;
 
 use std::net::SocketAddr;

@@ -72,7 +72,8 @@ async fn forward(
     }
 }
 
-/// Whether a message is the `ping` that the SDK sends every few seconds, whatever its user does.
+/// Whether a message is sent every few seconds whatever happens: the SDK's `ping`, and the look at what is defined.
 fn is_keep_alive(message: &[u8]) -> bool {
-    message.len() < 256 && message.windows(4).any(|part| part == b"ping")
+    let contains = |text: &[u8]| message.windows(text.len()).any(|part| part == text);
+    (message.len() < 256 && contains(b"ping")) || (contains(b"INFO FOR ") && contains(b" STRUCTURE"))
 }
