@@ -40,6 +40,9 @@ const SCHEMA: &str = "
     FOR $n IN 0..1500 { CREATE type::record('ballast', $n) SET text = string::repeat('x', 200), n = $n };
 ";
 
+/// How long it may take until a write arrives: a request that was lost with its connection counts as failed after a minute.
+const RECOVERY: Duration = Duration::from_secs(100);
+
 /// What is killed.
 #[derive(Clone, Copy, Debug)]
 enum Crash {
@@ -99,7 +102,7 @@ async fn views_are_right_after_every_crash() {
         views.retain(|(other, _)| *other != id);
         views.push((id, query));
         writer.pause().await;
-        application.quiet().await;
+        application.quiet_within(RECOVERY).await;
         let what = format!("seed {seed}, round {round}, {:?}", CRASHES[choice]);
         if let Err(difference) = compare(&application, &views).await {
             panic!("{what}: {difference}\n{}", machine.log());

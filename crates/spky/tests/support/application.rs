@@ -92,6 +92,11 @@ impl Application {
     /// Waits until everything that has been committed before this call has reached the edges: a write of our own, which
     /// comes after it in every queue, has.
     pub async fn quiet(&self) {
+        self.quiet_within(Duration::from_secs(20)).await;
+    }
+
+    /// As [`Application::quiet`], with another limit.
+    pub async fn quiet_within(&self, limit: Duration) {
         let wanted = self.value("(UPSERT ONLY barrier:b SET n = rand::int() RETURN VALUE n)").await;
         let started = Instant::now();
         loop {
@@ -100,7 +105,7 @@ impl Application {
             if shown[0].to_sql().contains(&format!("[{}]", version.to_sql())) {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(20), "the write {wanted:?} does not arrive: {shown:?}");
+            assert!(started.elapsed() < limit, "the write {wanted:?} does not arrive: {shown:?}");
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
     }
