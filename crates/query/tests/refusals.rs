@@ -155,11 +155,9 @@ fn orders_are_refused_where_they_stand() {
             "ordering rows that may be no objects by a computed value, beside others",
             "s",
         ),
-        (
-            "SELECT a FROM (SELECT VALUE c FROM t) ORDER BY a.*",
-            "ordering rows that may be links by more than names and indexes",
-            "a.*",
-        ),
+        // Measured: where a row is a list, SurrealDB leaves it where it was read.
+        ("SELECT * FROM (SELECT VALUE c FROM t) ORDER BY id", "ordering rows that may be lists by a path", "id"),
+        ("SELECT a AS x FROM (SELECT VALUE c FROM t) ORDER BY x", "ordering rows that may be lists by a path", "x"),
         ("SELECT a + 1 AS s FROM t:1.friends ORDER BY s, b", "ordering rows that may be lists by a path", "b"),
         (
             "SELECT a + 1 AS s, b - 1 FROM t:1.friends ORDER BY s",

@@ -42,32 +42,22 @@ pub(super) fn stored(
     for (number, key) in keys(ordering)?.iter().enumerate() {
         let anchor = Anchor::OrderKey(number);
         let selected = selected_as(&key.value, fields);
-        if rows == Rows::Values && selected.is_none_or(|selector| simple_field(&selector.expr).is_some()) {
+        if rows != Rows::Objects && selected.is_none_or(|selector| simple_field(&selector.expr).is_some()) {
             let reason = "is not supported, as SurrealDB compares lists by it in a way of its own";
             return Err(Refusal::new("ordering rows that may be lists by a path", reason, anchor));
         }
         let column = match selected {
             Some(selector) => {
                 refuse_other_id(key, selector, &anchor)?;
+                let lowered = context.lower(&selector.expr, standing)?;
                 if simple_field(&selector.expr).is_none() {
                     let (text, name) = (selector.expr.to_sql(), name_of_key(&key.value));
                     computed.push(Computed { text, name, is_nested: key.value.0.len() > 1, key: number });
                 }
-                match simple_field(&selector.expr) {
-                    // Of a value that is no object it is looked up as if it was not selected.
-                    Some(name) if rows != Rows::Objects => builder.column(Path::field(name).within_row().into())?,
-                    _ => {
-                        let lowered = context.lower(&selector.expr, standing)?;
-                        builder.order_column(&lowered, anchor)?
-                    }
-                }
+                builder.order_column(&lowered, anchor)?
             }
-            None => match stored_path(&key.value, rows) {
+            None => match stored_path(&key.value) {
                 Some(path) => builder.column(Expr::Path(path))?,
-                None if rows == Rows::Links => {
-                    let what = "ordering rows that may be links by more than names and indexes";
-                    return Err(Refusal::new(what, "is not supported: give the value an alias", anchor));
-                }
                 None => {
                     let lowered = context.lower(&SurrealExpr::Idiom(key.value.clone()), standing)?;
                     builder.order_column(&lowered, anchor)?
@@ -201,7 +191,7 @@ fn first_name(idiom: &Idiom) -> Option<&str> {
 
 /// A path that SurrealDB looks up in the stored row, without following links. A single field is the same column as in
 /// the condition.
-fn stored_path(idiom: &Idiom, rows: Rows) -> Option<Path> {
+fn stored_path(idiom: &Idiom) -> Option<Path> {
     let (first, rest) = idiom.0.split_first()?;
     let Part::Field(first) = first else { return None };
     let steps = rest.iter().map(|part| match part {
@@ -211,8 +201,7 @@ fn stored_path(idiom: &Idiom, rows: Rows) -> Option<Path> {
         _ => None,
     });
     let path = Path::new(first.as_str(), steps.collect::<Option<Vec<_>>>()?);
-    let is_field_of_object = rest.is_empty() && rows == Rows::Objects;
-    Some(if is_field_of_object { path } else { path.within_row() })
+    Some(if rest.is_empty() { path } else { path.within_row() })
 }
 
 /// Whether an expression reads a field of the row, or all of it.
