@@ -67,9 +67,7 @@ impl Database {
     pub async fn tables(&self) -> Result<Vec<TableInfo>> {
         const ACTION: &str = "listing the tables";
         let info = self.run(ACTION, "INFO FOR DB STRUCTURE", Variables::new()).await?.take(0)?;
-        let mut tables: Vec<TableInfo> = tables_of(ACTION, info)?.into_iter().map(|(table, _)| table).collect();
-        tables.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(tables)
+        sorted_tables(ACTION, info)
     }
 
     async fn application_tables(&self, options: &SchemaOptions) -> Result<Vec<TableInfo>> {
@@ -101,6 +99,13 @@ impl Database {
         }
         Err(Error::Schema { number: index + 1, statement: statement.to_owned(), reason })
     }
+}
+
+/// The tables in the answer of `INFO FOR DB STRUCTURE`, in the order of their names.
+pub(crate) fn sorted_tables(action: &'static str, info: sdk::Value) -> Result<Vec<TableInfo>> {
+    let mut tables: Vec<TableInfo> = tables_of(action, info)?.into_iter().map(|(table, _)| table).collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tables)
 }
 
 /// The tables in the answer of `INFO FOR DB STRUCTURE`, with the retention of their changefeeds.

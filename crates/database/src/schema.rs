@@ -5,12 +5,9 @@
 
 use std::fmt::Write;
 
-use protocol::Names;
+use protocol::{Names, USERS};
 
 use crate::ident::{escape, literal};
-
-/// The table whose records are users: their tables of edges have the shortest names.
-const USERS: &str = protocol::USERS;
 
 /// How changes of the application's records reach the SSP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

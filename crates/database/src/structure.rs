@@ -3,10 +3,10 @@
 use circuit::Value;
 use surrealdb::types::Variables;
 
-use crate::apply::tables_of;
+use crate::apply::sorted_tables;
 use crate::connect::Database;
 use crate::convert::from_sdk;
-use crate::error::Result;
+use crate::error::{Result, of_statement};
 use crate::ident::escape;
 use crate::pages::converting;
 use crate::schema::TableInfo;
@@ -28,9 +28,8 @@ impl Database {
         const ACTION: &str = "reading what is defined";
         let info = self.run(ACTION, "INFO FOR DB STRUCTURE", Variables::new()).await?.take(0)?;
         let database = from_sdk(info.clone()).map_err(converting(ACTION))?;
-        let mut tables: Vec<TableInfo> = tables_of(ACTION, info)?.into_iter().map(|(table, _)| table).collect();
+        let mut tables = sorted_tables(ACTION, info)?;
         tables.retain(|table| !self.names().is_system(&table.name));
-        tables.sort_by(|a, b| a.name.cmp(&b.name));
         if tables.is_empty() {
             return Ok(Structure { tables, database, fields: Vec::new() });
         }
@@ -41,7 +40,7 @@ impl Database {
         let mut fields = Vec::with_capacity(tables.len());
         let mut known = Vec::with_capacity(tables.len());
         for (number, table) in tables.into_iter().enumerate().filter(|(number, _)| !gone.contains_key(number)) {
-            let of_table = answer.take(number).map_err(|error| crate::error::of_statement(ACTION, &error))?;
+            let of_table = answer.take(number).map_err(|error| of_statement(ACTION, &error))?;
             fields.push(from_sdk(of_table).map_err(converting(ACTION))?);
             known.push(table);
         }

@@ -120,9 +120,8 @@ impl Loader {
         self.tables.set(Default::default());
         let (reply, cleared) = oneshot::channel();
         self.send(Command::Clear(reply)).await?;
-        let stopped = || Error::Stopped("the engine has ended".to_owned());
-        let written = cleared.await.map_err(|_| stopped())?;
-        Ok(written.await.map_err(|_| stopped())??)
+        let written = cleared.await.map_err(|_| Error::engine_ended())?;
+        Ok(written.await.map_err(|_| Error::engine_ended())??)
     }
 
     /// What has happened to the tables of the application since they were read; what users may see has been taken over then.
@@ -259,10 +258,10 @@ impl Loader {
         let rows = self.database.rows_of(view.key()).await?;
         let (reply, done) = oneshot::channel();
         self.send(Command::Restore { view, query, left: Left { edges, rows }, reply }).await?;
-        done.await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))
+        done.await.map_err(|_| Error::engine_ended())
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {
-        self.engine.send(command).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))
+        self.engine.send(command).await.map_err(|_| Error::engine_ended())
     }
 }

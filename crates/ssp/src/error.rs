@@ -32,3 +32,10 @@ pub enum Error {
     #[error("the service has stopped: {0}")]
     Stopped(String),
 }
+
+impl Error {
+    /// The engine does not take messages any more, or does not answer.
+    pub(crate) fn engine_ended() -> Self {
+        Error::Stopped("the engine has ended".to_owned())
+    }
+}

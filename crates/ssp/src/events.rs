@@ -4,7 +4,7 @@
 //! number; who comes back soon with the last one that it has seen is told what it has missed, anybody else begins with the
 //! result.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,18 +64,18 @@ impl Events {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether somebody follows a view, or did so until a short while ago.
-    pub(crate) fn are_followed(&self, key: &ViewKey) -> bool {
+    /// The views that somebody follows, or did until a short while ago. O(followed views).
+    pub(crate) fn followed(&self) -> HashSet<ViewKey> {
         let mut channels = self.channels();
-        let Some(channel) = channels.get_mut(key) else { return false };
-        if channel.followers.receiver_count() > 0 {
-            channel.deserted = None;
-        } else if channel.deserted.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-            channels.remove(key);
-            self.count.store(channels.len(), Ordering::Relaxed);
-            return false;
-        }
-        true
+        channels.retain(|_, channel| {
+            if channel.followers.receiver_count() > 0 {
+                channel.deserted = None;
+            }
+            channel.followers.receiver_count() > 0
+                || channel.deserted.get_or_insert_with(Instant::now).elapsed() <= PATIENCE
+        });
+        self.count.store(channels.len(), Ordering::Relaxed);
+        channels.keys().cloned().collect()
     }
 
     pub(crate) fn publish(&self, key: &ViewKey, change: ViewChange) {

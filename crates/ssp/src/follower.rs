@@ -170,7 +170,7 @@ async fn deliver(batch: FeedBatch, engine: &EngineSender, metrics: &Metrics) -> 
     let changes: Vec<Change> = batch.sets.into_iter().flat_map(|set| set.changes).collect();
     metrics.captured("feed", changes.len(), committed);
     let command = Command::Captured { changes, cursor: batch.cursor };
-    engine.send(command).await.map_err(|_| Error::Stopped("the engine has ended".to_owned()))?;
+    engine.send(command).await.map_err(|_| Error::engine_ended())?;
     Ok(defines)
 }
 

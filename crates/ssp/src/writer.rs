@@ -327,13 +327,14 @@ impl Writer {
 
     /// Tells whoever follows a view what has been written of it.
     fn publish(&self, buffers: &Buffers) {
+        let followed = self.events.followed();
         let mut changes: HashMap<&ViewKey, ViewChange> = HashMap::new();
         for (_, buffer) in buffers {
             buffer.clears().for_each(|view| self.events.end(view.key()));
-            for edge in buffer.edges().filter(|edge| self.events.are_followed(edge.view.key())) {
+            for edge in buffer.edges().filter(|edge| followed.contains(edge.view.key())) {
                 changes.entry(edge.view.key()).or_default().changes.push(changed_row(&edge));
             }
-            for (view, note) in buffer.notes().filter(|(view, _)| self.events.are_followed(view.key())) {
+            for (view, note) in buffer.notes().filter(|(view, _)| followed.contains(view.key())) {
                 let change = changes.entry(view.key()).or_default();
                 (change.hash, change.row_count) = (note.hash, Some(note.rows));
                 change.result = note.result.as_ref().map(json::to_json);
