@@ -12,15 +12,51 @@ use crate::pages::converting;
 use crate::write::{ACTION, ResultInfo, WriteBatch};
 
 /// Statements and what they refer to.
-#[derive(Default)]
 pub(crate) struct Bound {
     pub(crate) text: String,
     pub(crate) variables: Variables,
 }
 
+/// What goes into one message: the rows of each part.
+#[derive(Default)]
+pub(crate) struct Chunk {
+    parts: [Vec<sdk::Value>; PARTS.len()],
+}
+
+impl Chunk {
+    /// How many rows it writes.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+
+    /// The statements that write it.
+    pub(crate) fn bound(&self) -> Bound {
+        let mut bound = Bound { text: String::new(), variables: Variables::new() };
+        for part in PARTS {
+            let rows = &self.parts[part as usize];
+            if !rows.is_empty() {
+                bound.text.push_str(part.statement());
+                bound.variables.insert(part.name(), sdk::Value::Array(rows.clone().into()));
+            }
+        }
+        bound
+    }
+
+    /// What comes first of it, and the rest.
+    pub(crate) fn halves(mut self) -> (Chunk, Chunk) {
+        let mut before = self.len() / 2;
+        let mut rest = Chunk::default();
+        for (part, after) in self.parts.iter_mut().zip(&mut rest.parts) {
+            *after = part.split_off(before.min(part.len()));
+            before -= part.len();
+        }
+        (self, rest)
+    }
+}
+
 impl Database {
-    /// The statements for a batch.
-    pub(crate) fn chunks(&self, batch: &WriteBatch) -> Result<Vec<Bound>> {
+    /// A batch as messages, in the order in which they are to be written.
+    pub(crate) fn chunks(&self, batch: &WriteBatch) -> Result<Vec<Chunk>> {
         let query_table = self.names().query();
         let convert = converting(ACTION);
         // Room for what the estimate of a value's size overlooks.
@@ -142,8 +178,8 @@ const NOTE: &str = "FOR $note IN $results { UPDATE $note.id SET hash = $note.has
 struct Chunks {
     /// How many bytes a message may hold.
     limit: usize,
-    finished: Vec<Bound>,
-    parts: [Vec<sdk::Value>; PARTS.len()],
+    finished: Vec<Chunk>,
+    current: Chunk,
     bytes: usize,
 }
 
@@ -154,25 +190,18 @@ impl Chunks {
             self.flush();
         }
         self.bytes += bytes;
-        self.parts[part as usize].push(row);
+        self.current.parts[part as usize].push(row);
     }
 
     fn flush(&mut self) {
-        let mut bound = Bound::default();
-        for part in PARTS {
-            let rows = std::mem::take(&mut self.parts[part as usize]);
-            if !rows.is_empty() {
-                bound.text.push_str(part.statement());
-                bound.variables.insert(part.name(), sdk::Value::Array(rows.into()));
-            }
-        }
+        let chunk = std::mem::take(&mut self.current);
         self.bytes = 0;
-        if !bound.text.is_empty() {
-            self.finished.push(bound);
+        if chunk.len() > 0 {
+            self.finished.push(chunk);
         }
     }
 
-    fn finish(mut self) -> Vec<Bound> {
+    fn finish(mut self) -> Vec<Chunk> {
         self.flush();
         self.finished
     }

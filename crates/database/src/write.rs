@@ -6,8 +6,8 @@ use circuit::{Change, Value};
 use protocol::{ContentHash, ViewKey};
 use surrealdb::types as sdk;
 
-use crate::chunks::Bound;
-use crate::connect::Database;
+use crate::chunks::{Bound, Chunk};
+use crate::connect::{CONFLICT_ATTEMPTS, Database};
 use crate::convert::{object_to_sdk, record_id_to_sdk};
 use crate::edges::{Edge, EdgeId};
 use crate::error::{Error, Result};
@@ -75,15 +75,41 @@ impl WriteBatch {
 }
 
 pub(crate) const ACTION: &str = "writing results";
+const CONFIRMING: &str = "confirming a change";
+
+/// How often a transaction of several rows may lose before it is divided.
+const ATTEMPTS_TOGETHER: u32 = 3;
+
+fn attempts(chunk: &Chunk) -> u32 {
+    if chunk.len() > 1 { ATTEMPTS_TOGETHER } else { CONFLICT_ATTEMPTS }
+}
 
 impl Database {
     /// Writes a batch in one transaction and one request. Writing it twice is harmless. A conflict is retried.
     ///
-    /// A batch that exceeds what fits into a message (some 100,000 edges) is written in several transactions, in order.
+    /// A batch that exceeds what fits into a message (some 100,000 edges) is written in several transactions, in order; and
+    /// so is one that keeps losing conflicts: an edge conflicts with a write of the record at its end, so a large
+    /// transaction would lose for as long as somebody else writes any of its records.
     pub async fn write(&self, batch: &WriteBatch) -> Result<()> {
-        for bound in self.chunks(batch)? {
-            let text = bound.text;
-            self.run_retrying(ACTION, format!("BEGIN;\n{text}COMMIT;"), bound.variables).await?;
+        for chunk in self.chunks(batch)? {
+            self.write_chunk(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_chunk(&self, chunk: Chunk) -> Result<()> {
+        let mut waiting = vec![chunk];
+        while let Some(chunk) = waiting.pop() {
+            let Bound { text, variables } = chunk.bound();
+            let text = format!("BEGIN;\n{text}COMMIT;");
+            match self.run_attempts(attempts(&chunk), ACTION, text, variables).await {
+                Err(Error::Conflict { .. }) if chunk.len() > 1 => {
+                    tracing::debug!(rows = chunk.len(), "writing results in smaller transactions");
+                    let (first, rest) = chunk.halves();
+                    waiting.extend([rest, first]);
+                }
+                outcome => drop(outcome?),
+            }
         }
         Ok(())
     }
@@ -91,17 +117,32 @@ impl Database {
     /// Writes a batch only if the database holds exactly what the batch was computed from. One request, one
     /// transaction.
     ///
-    /// Answers what the database holds, so that a caller who expected something else can correct itself.
+    /// Answers what the database holds, so that a caller who expected something else can correct itself. A batch that keeps
+    /// losing conflicts is written as [`Database::write`] does, after what it was computed from was found to be committed.
     ///
     /// # Errors
     /// [`Error::TooLarge`] if the batch does not fit into one message.
     pub async fn confirm(&self, expected: &[Change], batch: &WriteBatch) -> Result<Confirmed> {
-        const ACTION: &str = "confirming a change";
         let mut chunks = self.chunks(batch)?;
         if chunks.len() > 1 {
-            return Err(Error::TooLarge { action: ACTION, reason: format!("{} rows at once", batch.len()) });
+            return Err(Error::TooLarge { action: CONFIRMING, reason: format!("{} rows at once", batch.len()) });
         }
-        let Bound { text, mut variables } = chunks.pop().unwrap_or_default();
+        let chunk = chunks.pop().unwrap_or_default();
+        match self.confirm_chunk(expected, &chunk, attempts(&chunk)).await {
+            Err(Error::Conflict { .. }) if chunk.len() > 1 => {
+                let confirmed = self.confirm_chunk(expected, &Chunk::default(), CONFLICT_ATTEMPTS).await?;
+                if confirmed.is_written {
+                    self.write_chunk(chunk).await?;
+                }
+                Ok(confirmed)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn confirm_chunk(&self, expected: &[Change], chunk: &Chunk, attempts: u32) -> Result<Confirmed> {
+        const ACTION: &str = CONFIRMING;
+        let Bound { text, mut variables } = chunk.bound();
         let mut wanted = Vec::with_capacity(expected.len());
         for change in expected {
             let content = match &change.content {
@@ -123,7 +164,7 @@ impl Database {
              RETURN [$same, $current];\n\
              COMMIT;"
         );
-        let mut answer = self.run_retrying(ACTION, text, variables).await?;
+        let mut answer = self.run_attempts(attempts, ACTION, text, variables).await?;
         let [same, current] = <[sdk::Value; 2]>::try_from(array(ACTION, answer.take(RETURNED)?)?)
             .map_err(|_| Error::answer(ACTION, "expected an outcome and the records"))?;
         let found = states(ACTION, current)?;

@@ -247,3 +247,34 @@ async fn a_confirmed_write_happens_only_in_the_expected_state() {
     assert_eq!(stored(&db, "q").await, [(record("person", 1), 2)]);
     assert!(db.confirm(&[], &WriteBatch::default()).await.unwrap().is_written);
 }
+
+/// Catches: a large transaction that loses against the application for as long as that deletes any of its records, and with
+/// them the edges.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_application_does_not_keep_results_from_being_written() {
+    const RECORDS: i64 = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_in(folder.path());
+    let db = server.installed().await;
+    let client = server.client().await;
+    run(&client, &format!("FOR $n IN 0..{RECORDS} {{ CREATE type::record('person', $n) }}")).await;
+    db.register_query(&view("q", None), RefMode::Dedicated).await.unwrap();
+    let batch = |version| {
+        let puts = (0..RECORDS).map(|index| put(edge(&db, "q", index), version)).collect();
+        WriteBatch { puts, ..WriteBatch::default() }
+    };
+    db.write(&batch(1)).await.unwrap();
+    let busy = tokio::spawn(async move {
+        for number in 0.. {
+            let index = number * 7 % RECORDS;
+            // It may lose as well, and then goes on.
+            let _ = client.query(format!("DELETE person:{index}; CREATE person:{index}")).await;
+        }
+    });
+    for version in 2..6 {
+        tokio::time::timeout(Duration::from_secs(60), db.write(&batch(version))).await.expect("in time").unwrap();
+    }
+    assert!(!busy.is_finished(), "the application has written all the time");
+    busy.abort();
+    assert!(db.conflicts() > 0, "nothing was in the way");
+}
