@@ -236,7 +236,8 @@ DEFINE FUNCTION OVERWRITE fn::query::heartbeat($id: any) {{
 /// What the capture needs on one table of the application.
 pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
     let name = escape(&table.name);
-    let mut text = format!("-- {}\n", table.name.replace(['\n', '\r'], " "));
+    // A comment ends at whatever Unicode takes for the end of a line.
+    let mut text = format!("-- {}\n", table.name.escape_default());
     if options.capture == Capture::Feed && !table.has_changefeed {
         let retention = protocol::format_duration(options.retention);
         let _ = writeln!(text, "ALTER TABLE {name} CHANGEFEED {retention};");
