@@ -24,10 +24,15 @@ use serde_json::{Value, json};
 /// Generous: a loaded machine with two cores starts a database in some seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What has been received: names of spans and of metrics, and names of services.
+/// A caller's own trace and span, as W3C Trace Context writes them.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+
+/// What has been received: names of spans and of metrics, spans of the caller's trace with their parents, and names of services.
 #[derive(Default)]
 struct Received {
     spans: Vec<String>,
+    of_caller: Vec<(String, String)>,
     metrics: Vec<String>,
     services: Vec<String>,
     bytes: Vec<u8>,
@@ -55,8 +60,17 @@ async fn traces(State(received): State<Shared>, headers: HeaderMap, body: Bytes)
     for resource in request.resource_spans {
         received.services.extend(service(resource.resource));
         let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        received.spans.extend(spans.map(|span| span.name));
+        for span in spans {
+            if hex(&span.trace_id) == TRACE {
+                received.of_caller.push((span.name.clone(), hex(&span.parent_span_id)));
+            }
+            received.spans.push(span.name);
+        }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn metrics(State(received): State<Shared>, headers: HeaderMap, body: Bytes) {
@@ -124,9 +138,11 @@ impl Drop for Dev {
 async fn work(ready: &Value) {
     let text = |field: &str| ready[field].as_str().unwrap().to_owned();
     let http = reqwest::Client::new();
-    http.get(format!("{}/health", text("ssp"))).send().await.unwrap();
+    let health = http.get(format!("{}/health", text("ssp")));
+    health.header("traceparent", format!("00-{TRACE}-nonsense-01")).send().await.unwrap();
     let view = json!({ "id": "v", "surql": "SELECT * FROM thing", "clientId": "c", "ttl": "1h" });
     let register = http.post(format!("{}/view/register", text("ssp"))).bearer_auth(text("secret")).json(&view);
+    let register = register.header("traceparent", format!("00-{TRACE}-{SPAN}-01"));
     assert_eq!(register.send().await.unwrap().status().as_u16(), 200);
     let database = text("db").replace("ws://", "http://");
     let create = http.post(format!("{database}/sql")).basic_auth("root", Some("root")).body("CREATE thing:1");
@@ -173,6 +189,9 @@ async fn a_collector_receives_traces_and_metrics() {
     assert!(received.services.iter().all(|name| name == "spooky-under-test"), "{:?}", received.services);
     let secret = ready["secret"].as_str().unwrap().as_bytes();
     assert!(!received.bytes.windows(secret.len()).any(|part| part == secret), "the secret is exported");
+    let of_caller = received.of_caller.iter().find(|(_, parent)| parent == SPAN);
+    assert_eq!(of_caller.map(|(name, _)| name.as_str()), Some("POST /view/register"), "{:?}", received.of_caller);
+    assert!(!received.of_caller.iter().any(|(name, _)| name.contains("health")), "{:?}", received.of_caller);
     // Catches an exporter that tells of its own requests.
     assert!(!received.spans.iter().any(|name| name.contains("v1/")), "{:?}", received.spans);
 }

@@ -51,17 +51,19 @@ pub(super) async fn count(State(metrics): State<Metrics>, request: Request, next
     response
 }
 
-/// The span of a request.
+/// The span of a request, in the trace of its caller if it names one.
 pub(super) fn span(request: &Request) -> Span {
     let (method, route) = (method(request.method()), route(request));
-    tracing::debug_span!(
+    let span = tracing::debug_span!(
         "request",
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
-    )
+    );
+    telemetry::continue_trace(&span, request.headers());
+    span
 }
 
 /// The endpoint's path as the router knows it: clients choose paths, but not these.
