@@ -383,7 +383,6 @@ fn a_start_skips_parts_of_the_rows_that_are_read() {
         ("v SPLIT x ORDER BY id LIMIT 2 START 2", "[]"),
         ("v SPLIT x ORDER BY id DESC LIMIT 2 START 2", "[8]"),
         ("v SPLIT x ORDER BY id DESC LIMIT 3 START 1", "[7, 8, 6]"),
-        ("v SPLIT x ORDER BY x LIMIT 2 START 2", "[3, 4]"),
         ("v SPLIT x ORDER BY id, x LIMIT 2 START 2", "[3, 4]"),
         ("v SPLIT x ORDER BY id COLLATE LIMIT 2 START 2", "[3, 4]"),
         ("type::table('v') SPLIT x LIMIT 2 START 2", "[]"),

@@ -40,6 +40,12 @@ fn clauses_are_refused_where_they_stand() {
         ("SELECT * FROM t WHERE a = 1 EXPLAIN", "EXPLAIN", "EXPLAIN"),
         ("SELECT * FROM t LIMIT a", "a LIMIT that is no constant", "LIMIT a"),
         ("SELECT * FROM t START b", "a START that is no constant", "START b"),
+        ("SELECT * FROM t SPLIT a ORDER BY b LIMIT 2 START 1", "START of ordered rows that are split", "START 1"),
+        (
+            "SELECT * FROM t WHERE b SPLIT a ORDER BY id LIMIT 2 START 1",
+            "START of ordered rows that are split",
+            "START 1",
+        ),
         ("SELECT * FROM t LIMIT $link.n", "a LIMIT that is no constant", "LIMIT $link.n"),
         (
             "SELECT * FROM t LIMIT (SELECT VALUE n FROM ONLY u:1)",
@@ -158,6 +164,8 @@ fn orders_are_refused_where_they_stand() {
         // Measured: where a row is a list, SurrealDB leaves it where it was read.
         ("SELECT * FROM (SELECT VALUE c FROM t) ORDER BY id", "ordering rows that may be lists by a path", "id"),
         ("SELECT a AS x FROM (SELECT VALUE c FROM t) ORDER BY x", "ordering rows that may be lists by a path", "x"),
+        // Measured: an index that has the order changes what is read before rows are split.
+        ("SELECT * FROM t SPLIT a ORDER BY b, a LIMIT 2", "LIMIT of rows that are ordered by what is split", "a"),
         ("SELECT a + 1 AS s FROM t:1.friends ORDER BY s, b", "ordering rows that may be lists by a path", "b"),
         (
             "SELECT a + 1 AS s, b - 1 FROM t:1.friends ORDER BY s",

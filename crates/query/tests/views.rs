@@ -127,7 +127,7 @@ const VALUES: &[&str] = &[
     "SELECT name FROM (SELECT VALUE author FROM ONLY t:1), u:2",
     "SELECT id, (SELECT name FROM (SELECT VALUE author FROM ONLY $parent.thread)) AS author FROM c",
     "SELECT VALUE tags FROM t SPLIT tags LIMIT 2 START 1",
-    "SELECT id, tags FROM t WHERE n > 1 SPLIT tags ORDER BY id DESC LIMIT 3 START 1",
+    "SELECT id, tags FROM t SPLIT tags ORDER BY id DESC LIMIT 3 START 1",
     "SELECT id, ->(SELECT weight, out.title AS title FROM likes ORDER BY title DESC LIMIT 2) AS likes FROM u",
     "SELECT id FROM u WHERE ->(SELECT weight, out FROM likes) CONTAINS { weight: $one, out: t:1 }",
     "SELECT n, count(author IN (SELECT VALUE by FROM c)) AS authors FROM t GROUP BY n",

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use circuit::{Expr, Fields, Only, Output, Plan, Policy, Shape, Source, Window};
-use surrealdb_expr::expr::order::Ordering;
+use surrealdb_expr::expr::order::{Order, Ordering};
 use surrealdb_expr::expr::part::Part;
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Fields as SurrealFields, Literal, With};
@@ -186,13 +186,39 @@ impl Select<'_, '_, '_> {
             return Err(Refusal::new(what, "is not supported", Anchor::Clause(Clause::Split)));
         }
         if let (Some(window), [From::Table(_)]) = (window, sources.list.as_slice())
-            && window.start > 0
             && window.limit.is_some()
+            && self.select.group.is_none()
         {
-            self.read_no_more(&mut builder, window)?;
+            self.refuse_split_by_index(&paths, window)?;
+            if window.start > 0 {
+                self.read_no_more(&mut builder, window)?;
+            }
         }
         let input = builder.finish(Output::default());
         Ok(Builder::new(self.standing, Source::Derived(Shape::Split(paths)), vec![input]))
+    }
+
+    /// Refuses what an index of the database would change: where one has the order that is asked for, SurrealDB reads no more
+    /// rows than `LIMIT` says, and splits, orders and skips afterwards.
+    fn refuse_split_by_index(&self, paths: &[Vec<Arc<str>>], window: Window) -> Result<(), Refusal> {
+        let Some(Ordering::Order(keys)) = &self.select.order else { return Ok(()) };
+        let reason = "is not supported, as SurrealDB answers it otherwise where an index has this order";
+        let is_by_id = keys.0.first().is_some_and(|key| key.value.is_id());
+        if window.start > 0 && (!is_by_id || self.select.cond.is_some()) {
+            return Err(Refusal::new("START of ordered rows that are split", reason, Anchor::Clause(Clause::Start)));
+        }
+        let is_split = |key: &Order| match key.value.0.first() {
+            Some(Part::Field(name)) => {
+                paths.iter().any(|path| path.first().is_some_and(|first| **first == *name.as_str()))
+            }
+            _ => false,
+        };
+        match keys.0.iter().position(is_split) {
+            Some(number) if !is_by_id => {
+                Err(Refusal::new("LIMIT of rows that are ordered by what is split", reason, Anchor::OrderKey(number)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// In the order in which SurrealDB reads a table, it reads no more rows than `LIMIT` says, and takes `START` from what
@@ -206,9 +232,6 @@ impl Select<'_, '_, '_> {
             },
             Some(Ordering::Random) => return Ok(()),
         };
-        if self.select.group.is_some() {
-            return Ok(());
-        }
         if key.is_some_and(|key| !key.direction) {
             builder.read_backwards()?;
         }
