@@ -109,9 +109,13 @@ impl Follower {
                 biased;
                 Some(errand) = self.errands.recv() => Some(errand),
                 _ = self.looks.tick() => return look(feed, &self.loader).await,
-                // Dropping this future loses nothing.
-                batch = feed.next() => {
-                    let defines = deliver(batch?, &self.engine, &self.metrics).await?;
+                () = feed.wait() => {
+                    // Not raced against anything: on a slow database every look would cut off a request under way.
+                    let batch = feed.read().await?;
+                    if batch.sets.is_empty() {
+                        return Ok(());
+                    }
+                    let defines = deliver(batch, &self.engine, &self.metrics).await?;
                     return if defines { look(feed, &self.loader).await } else { Ok(()) };
                 }
             },

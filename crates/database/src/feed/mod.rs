@@ -164,29 +164,42 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The next change sets, as soon as there are some. Dropping the future loses nothing.
+    /// The next change sets, as soon as there are some. Dropping the future loses nothing but a request that is under way;
+    /// who drops it again and again calls [`Feed::wait`] and [`Feed::read`] instead, or may never see one answered.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn next(&mut self) -> Result<FeedBatch> {
+        loop {
+            self.wait().await;
+            let batch = self.read().await?;
+            if !batch.sets.is_empty() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Returns when there may be something to read. Asks the database nothing, and may be dropped at any time.
+    pub async fn wait(&mut self) {
+        if !self.is_behind {
+            self.bell.wait(POLL).await;
+        }
+    }
+
+    /// Reads what there is now, which may be nothing, of what is still the same database.
     ///
     /// # Errors
     /// After a retryable error, call again: nothing was skipped. After [`Error::Gap`] and [`Error::ChangeSetTooLarge`],
     /// probe, read the tables again, and open a new feed; as a feed looks back for [`SETTLE`], it may meet the same set
     /// that long.
-    pub async fn next(&mut self) -> Result<FeedBatch> {
-        loop {
-            // Where the subscription was lost, notifications may be, and the server may have come back with another
-            // database.
-            self.is_doubtful |= self.bell.has_been_mended().await;
-            if self.is_doubtful {
-                self.check_reach(self.order.cursor()).await?;
-                self.is_doubtful = false;
-            }
-            let batch = self.poll().await?;
-            if !batch.sets.is_empty() {
-                return Ok(batch);
-            }
-            if batch.is_caught_up {
-                self.bell.wait(POLL).await;
-            }
+    pub async fn read(&mut self) -> Result<FeedBatch> {
+        // Where the subscription was lost, notifications may be, and the server may have come back with another database.
+        self.is_doubtful |= self.bell.has_been_mended().await;
+        if self.is_doubtful {
+            self.check_reach(self.order.cursor()).await?;
+            self.is_doubtful = false;
         }
+        self.poll().await
     }
 
     /// Reads what there is now, without waiting. One request, sometimes two.
