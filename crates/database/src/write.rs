@@ -77,11 +77,14 @@ impl WriteBatch {
 pub(crate) const ACTION: &str = "writing results";
 const CONFIRMING: &str = "confirming a change";
 
-/// How often a transaction of several rows may lose before it is divided.
-const ATTEMPTS_TOGETHER: u32 = 3;
-
+/// How often a transaction may lose before it is divided. Of a large one the next attempt is as likely to lose, and takes as
+/// long.
 fn attempts(chunk: &Chunk) -> u32 {
-    if chunk.len() > 1 { ATTEMPTS_TOGETHER } else { CONFLICT_ATTEMPTS }
+    match chunk.len() {
+        0..=1 => CONFLICT_ATTEMPTS,
+        2..=100 => 3,
+        _ => 1,
+    }
 }
 
 impl Database {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::support::{Application, Guard, SECRET, client, database_settings};
 
 /// How long a process may take until it serves again. A loaded machine takes its time.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(180);
 const DATABASE: &str = "crash";
 
 pub struct Machine {
@@ -33,7 +33,7 @@ impl Machine {
     /// A database on RocksDB with a schema, and no sidecar yet.
     pub async fn start(schema: &str) -> (Machine, Application) {
         let address = || SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
         let mut machine = Machine {
             folder: tempfile::tempdir().expect("a folder"),
             database_address: address(),

@@ -110,6 +110,7 @@ async fn views_are_right_after_every_crash() {
         if let Err(difference) = compare(&application, &views).await {
             panic!("{what}: {difference}\n{}", machine.log());
         }
+        println!("{what}: {} views are right, {} writes", views.len(), writer.written.load(Ordering::SeqCst));
     }
     let statements = writer.written.load(Ordering::SeqCst);
     let crashes: Vec<String> = CRASHES.iter().zip(seen).map(|(crash, count)| format!("{crash:?} {count}")).collect();
