@@ -121,6 +121,10 @@ fn record_id(content: Cbor) -> Result<RecordId, CborError> {
         Cbor::Array(items) => Key::Array(list(items)?),
         Cbor::Map(fields) => Key::Object(Arc::new(object(fields)?)),
         Cbor::Tag(tag @ (UUID | UUID_TEXT), content) => Key::Uuid(uuid(tag, *content)?),
+        Cbor::Tag(RANGE, content) => {
+            let [start, end] = pair(*content)?;
+            Key::Range(Arc::new(Range { start: bound(start)?, end: bound(end)? }))
+        }
         _ => return Err(CborError::Expected("the key of a record")),
     };
     Ok(RecordId { table: text(table)?.into(), key })

@@ -1,6 +1,6 @@
 //! SurrealDB's values to the engine's values, and back, without loss.
 //!
-//! What has no counterpart is an error: a record id whose key is a range (it addresses no record), a moment outside the
+//! What has no counterpart is an error: a range of record ids that ends with something else than a key, a moment outside the
 //! years that SurrealDB can hold, a text that is no regular expression, and a geometry with a polygon that has no
 //! exterior. Closures never leave the server.
 //!
@@ -18,8 +18,8 @@ use surrealdb::types as sdk;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConvertError {
-    #[error("a record id with a range as its key addresses no record: {0}")]
-    RangeKey(String),
+    #[error("{0} is no end of a range of record ids")]
+    RangeEnd(&'static str),
     #[error("the moment {seconds} s + {nanos} ns is outside of what a datetime can hold")]
     Datetime { seconds: i64, nanos: u32 },
     #[error("invalid regular expression `{0}`")]
@@ -71,15 +71,28 @@ pub fn from_sdk(value: sdk::Value) -> Result<Value, ConvertError> {
 
 /// Converts a record id that came from the database.
 pub fn record_id_from_sdk(id: sdk::RecordId) -> Result<RecordId, ConvertError> {
-    let key = match id.key {
+    Ok(RecordId { key: key_from_sdk(id.key)?, table: id.table.into_string().into() })
+}
+
+fn key_from_sdk(key: sdk::RecordIdKey) -> Result<Key, ConvertError> {
+    Ok(match key {
         sdk::RecordIdKey::Number(number) => Key::Int(number),
         sdk::RecordIdKey::String(text) => Key::String(text.into()),
         sdk::RecordIdKey::Uuid(uuid) => Key::Uuid(uuid.into_inner()),
         sdk::RecordIdKey::Array(items) => Key::Array(list_from_sdk(items)?),
         sdk::RecordIdKey::Object(object) => Key::Object(Arc::new(object_from_sdk(object)?)),
-        sdk::RecordIdKey::Range(_) => return Err(ConvertError::RangeKey(id.table.into_string())),
-    };
-    Ok(RecordId { table: id.table.into_string().into(), key })
+        sdk::RecordIdKey::Range(range) => {
+            Key::Range(Arc::new(Range { start: key_bound_from_sdk(range.start)?, end: key_bound_from_sdk(range.end)? }))
+        }
+    })
+}
+
+fn key_bound_from_sdk(bound: Bound<sdk::RecordIdKey>) -> Result<Bound<Value>, ConvertError> {
+    Ok(match bound {
+        Bound::Included(key) => Bound::Included(key_from_sdk(key)?.into()),
+        Bound::Excluded(key) => Bound::Excluded(key_from_sdk(key)?.into()),
+        Bound::Unbounded => Bound::Unbounded,
+    })
 }
 
 /// Converts an object that came from the database.
@@ -144,6 +157,22 @@ pub fn key_to_sdk(key: &Key) -> Result<sdk::RecordIdKey, ConvertError> {
         Key::Uuid(uuid) => sdk::RecordIdKey::Uuid((*uuid).into()),
         Key::Array(items) => sdk::RecordIdKey::Array(list_to_sdk(items)?),
         Key::Object(object) => sdk::RecordIdKey::Object(object_to_sdk(object)?),
+        Key::Range(range) => sdk::RecordIdKey::Range(Box::new(sdk::RecordIdKeyRange {
+            start: key_bound_to_sdk(&range.start)?,
+            end: key_bound_to_sdk(&range.end)?,
+        })),
+    })
+}
+
+fn key_bound_to_sdk(bound: &Bound<Value>) -> Result<Bound<sdk::RecordIdKey>, ConvertError> {
+    let key = |value: &Value| match Key::try_from(value) {
+        Ok(key) => key_to_sdk(&key),
+        Err(()) => Err(ConvertError::RangeEnd(type_name(&to_sdk(value)?))),
+    };
+    Ok(match bound {
+        Bound::Included(value) => Bound::Included(key(value)?),
+        Bound::Excluded(value) => Bound::Excluded(key(value)?),
+        Bound::Unbounded => Bound::Unbounded,
     })
 }
 

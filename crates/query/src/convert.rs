@@ -8,14 +8,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use circuit::{Datetime, File, Geometry, Key, Object, Range, RecordId, Value};
 use geo_types::{Coord, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
-use surrealdb_expr::val::{self as surreal, Number, RecordIdKey};
+use surrealdb_expr::val::{self as surreal, Number, RecordIdKey, RecordIdKeyRange};
 
 /// A value that exists on one side only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConversionError {
     #[error("a closure is not data")]
     Closure,
-    #[error("a range of record ids is not the id of a record")]
+    #[error("a range of record ids ends with something that is no key")]
     RecordRange,
     #[error("a datetime is out of range")]
     Datetime,
@@ -123,7 +123,10 @@ fn key_from_surreal(key: &RecordIdKey) -> Result<Key, ConversionError> {
         RecordIdKey::Uuid(uuid) => Key::Uuid(uuid.0),
         RecordIdKey::Array(items) => Key::Array(list_from_surreal(items.iter())?),
         RecordIdKey::Object(object) => Key::Object(Arc::new(object_from_surreal(object)?)),
-        RecordIdKey::Range(_) => return Err(ConversionError::RecordRange),
+        RecordIdKey::Range(range) => Key::Range(Arc::new(Range {
+            start: bound(range.start.as_ref(), |key| Ok(key_from_surreal(key)?.into()))?,
+            end: bound(range.end.as_ref(), |key| Ok(key_from_surreal(key)?.into()))?,
+        })),
     })
 }
 
@@ -142,6 +145,16 @@ fn key_to_surreal(key: &Key) -> Result<RecordIdKey, ConversionError> {
         Key::Uuid(uuid) => RecordIdKey::Uuid(surreal::Uuid(*uuid)),
         Key::Array(items) => RecordIdKey::Array(array_to_surreal(items)?),
         Key::Object(object) => RecordIdKey::Object(object_to_surreal(object)?),
+        Key::Range(range) => {
+            let end = |value: &Value| {
+                let key = Key::try_from(value).map_err(|()| ConversionError::RecordRange)?;
+                key_to_surreal(&key)
+            };
+            RecordIdKey::Range(Box::new(RecordIdKeyRange {
+                start: bound(range.start.as_ref(), end)?,
+                end: bound(range.end.as_ref(), end)?,
+            }))
+        }
     })
 }
 

@@ -33,8 +33,8 @@ pub enum Part {
     Optional,
     /// `.name(..)` and the like: the value of an expression that binds the value.
     Then(Expr),
-    /// As [`Part::Field`], with everything behind it taken from each item of a list, sets and lists of lists included: so
-    /// closures look up fields.
+    /// As [`Part::Field`], with everything behind it taken from each item of a list, sets and lists of lists included, and
+    /// with the path ending where a geometry has no such field: so closures look up fields.
     ItemField(Arc<str>),
     /// `->likes->post`: the records at the end of some steps along the edges of a graph, which start at a record, at the
     /// `id` of an object, or at each item of an array. The flag stands for `ONLY`: there is at most one record, and it is
@@ -92,6 +92,11 @@ pub(super) fn walk<'a>(
             }
             let is_set = matches!(*value, Value::Set(_));
             return Ok(Cow::Owned(if is_set { Value::set(results) } else { Value::Array(results.into()) }));
+        }
+        if let (Part::ItemField(name), Value::Geometry(geometry)) = (part, &*value)
+            && !geometry.has_field(name)
+        {
+            return Ok(Cow::Owned(Value::None));
         }
         // A graph step behind a list that did not just come from the graph is taken from each item, with all behind it.
         if let (Value::Array(items), Part::Graph(steps, _), false) = (&*value, part, is_behind_graph)

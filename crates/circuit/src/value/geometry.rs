@@ -77,6 +77,14 @@ impl Geometry {
         }
     }
 
+    /// Whether it has this field, seen as a GeoJSON object.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        match self {
+            Geometry::Collection(_) => matches!(name, "type" | "geometries"),
+            _ => matches!(name, "type" | "coordinates"),
+        }
+    }
+
     /// The fields as an object.
     pub(crate) fn as_object(&self) -> Object {
         let parts = match self {

@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 use std::hash::Hasher;
 use std::ops::Bound;
 
-use super::{Key, Object, Value};
+use super::{Key, Object, Range, Value};
 
 /// Whether both values are of the same type and indistinguishable.
 pub fn are_identical(a: &Value, b: &Value) -> bool {
@@ -18,9 +18,7 @@ pub fn are_identical(a: &Value, b: &Value) -> bool {
         (Value::Array(a), Value::Array(b)) | (Value::Set(a), Value::Set(b)) => are_identical_lists(a, b),
         (Value::Object(a), Value::Object(b)) => are_identical_objects(a, b),
         (Value::RecordId(a), Value::RecordId(b)) => a.table == b.table && are_identical_keys(&a.key, &b.key),
-        (Value::Range(a), Value::Range(b)) => {
-            are_identical_bounds(&a.start, &b.start) && are_identical_bounds(&a.end, &b.end)
-        }
+        (Value::Range(a), Value::Range(b)) => are_identical_ranges(a, b),
         (Value::Geometry(a), Value::Geometry(b)) => a.is_identical(b),
         (Value::Int(a), Value::Int(b)) => a == b,
         (Value::Int(_) | Value::Float(_) | Value::Decimal(_), _) => false,
@@ -51,8 +49,13 @@ fn are_identical_keys(a: &Key, b: &Key) -> bool {
     match (a, b) {
         (Key::Array(a), Key::Array(b)) => are_identical_lists(a, b),
         (Key::Object(a), Key::Object(b)) => are_identical_objects(a, b),
+        (Key::Range(a), Key::Range(b)) => are_identical_ranges(a, b),
         (a, b) => a.is_identical(b),
     }
+}
+
+fn are_identical_ranges(a: &Range, b: &Range) -> bool {
+    are_identical_bounds(&a.start, &b.start) && are_identical_bounds(&a.end, &b.end)
 }
 
 fn are_identical_bounds(a: &Bound<Value>, b: &Bound<Value>) -> bool {
@@ -107,6 +110,10 @@ pub fn hash_identity(value: &Value, hasher: &mut impl Hasher) {
                     hasher.write_u8(4);
                     hash_object(object, hasher);
                 }
+                Key::Range(range) => {
+                    hasher.write_u8(5);
+                    hash_range(range, hasher);
+                }
                 simple => simple.hash_identity(hasher),
             }
         }
@@ -115,10 +122,7 @@ pub fn hash_identity(value: &Value, hasher: &mut impl Hasher) {
             hasher.write_u8(0xff);
             hasher.write(file.key.as_bytes());
         }
-        Value::Range(range) => {
-            hash_bound(&range.start, hasher);
-            hash_bound(&range.end, hasher);
-        }
+        Value::Range(range) => hash_range(range, hasher),
     }
 }
 
@@ -129,6 +133,11 @@ pub(crate) fn hash_object(object: &Object, hasher: &mut impl Hasher) {
         hasher.write(name.as_bytes());
         hash_identity(value, hasher);
     }
+}
+
+fn hash_range(range: &Range, hasher: &mut impl Hasher) {
+    hash_bound(&range.start, hasher);
+    hash_bound(&range.end, hasher);
 }
 
 fn hash_bound(bound: &Bound<Value>, hasher: &mut impl Hasher) {

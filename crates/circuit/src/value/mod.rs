@@ -92,6 +92,16 @@ pub struct Range {
     pub end: Bound<Value>,
 }
 
+impl Range {
+    /// The values at its ends, where it has some.
+    pub fn ends(&self) -> impl Iterator<Item = &Value> {
+        [&self.start, &self.end].into_iter().filter_map(|bound| match bound {
+            Bound::Included(value) | Bound::Excluded(value) => Some(value),
+            Bound::Unbounded => None,
+        })
+    }
+}
+
 impl Value {
     /// Whether SurrealDB treats this value as true in a condition.
     pub fn is_truthy(&self) -> bool {
@@ -137,16 +147,11 @@ impl Value {
             match value {
                 Value::Array(items) | Value::Set(items) => waiting.extend(items.iter().map(|item| (item, below))),
                 Value::Object(object) => waiting.extend(object.iter().map(|(_, value)| (value, below))),
-                Value::Range(range) => {
-                    for bound in [&range.start, &range.end] {
-                        if let Bound::Included(value) | Bound::Excluded(value) = bound {
-                            waiting.push((value, below));
-                        }
-                    }
-                }
+                Value::Range(range) => waiting.extend(range.ends().map(|end| (end, below))),
                 Value::RecordId(id) => match &id.key {
                     Key::Array(items) => waiting.extend(items.iter().map(|item| (item, below))),
                     Key::Object(object) => waiting.extend(object.iter().map(|(_, value)| (value, below))),
+                    Key::Range(range) => waiting.extend(range.ends().map(|end| (end, below))),
                     Key::Int(_) | Key::String(_) | Key::Uuid(_) => {}
                 },
                 _ => {}

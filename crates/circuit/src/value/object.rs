@@ -300,6 +300,7 @@ impl From<Key> for Value {
             Key::Uuid(uuid) => Value::Uuid(uuid),
             Key::Array(items) => Value::Array(items),
             Key::Object(object) => Value::Object(object),
+            Key::Range(range) => Value::Range(range),
         }
     }
 }

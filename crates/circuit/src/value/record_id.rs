@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Object, Value, stored};
+use super::{Object, Range, Value, stored};
 
 /// The address of a record.
 ///
@@ -26,6 +26,9 @@ pub enum Key {
     Uuid(Uuid),
     Array(Arc<[Value]>),
     Object(Arc<Object>),
+    /// Of no record: a link may be stored whose key is a range (`t:1..5`), and it leads nowhere. SurrealDB has no order among
+    /// these (it compares the start of one with the end of the other); here they are ordered by start, then end.
+    Range(Arc<Range>),
 }
 
 impl RecordId {
@@ -100,6 +103,7 @@ impl Key {
             (Key::Uuid(a), Key::Uuid(b)) => a == b,
             (Key::Array(a), Key::Array(b)) => stored::compare_lists(a, b) == Ordering::Equal,
             (Key::Object(a), Key::Object(b)) => stored::compare_objects(a, b) == Ordering::Equal,
+            (Key::Range(a), Key::Range(b)) => stored::compare_ranges(a, b) == Ordering::Equal,
             _ => false,
         }
     }
@@ -109,6 +113,7 @@ impl Key {
         match (self, other) {
             (Key::Array(a), Key::Array(b)) => stored::compare_lists(a, b),
             (Key::Object(a), Key::Object(b)) => stored::compare_objects(a, b),
+            (Key::Range(a), Key::Range(b)) => stored::compare_ranges(a, b),
             _ => self.cmp(other),
         }
     }
@@ -135,6 +140,10 @@ impl Key {
             Key::Object(object) => {
                 hasher.write_u8(4);
                 stored::hash_object(object, hasher);
+            }
+            Key::Range(range) => {
+                hasher.write_u8(5);
+                stored::hash_range(range, hasher);
             }
         }
     }

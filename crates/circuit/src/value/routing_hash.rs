@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Bound;
 
-use super::{Key, RecordId, Value, identity};
+use super::{Key, Range, RecordId, Value, identity};
 
 /// Where a value can be found by equality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,7 @@ fn feed(value: &Value, hasher: &mut impl Hasher) {
             }
         }
         Value::RecordId(id) => feed_record_id(id, hasher),
-        Value::Range(range) => {
-            feed_bound(&range.start, hasher);
-            feed_bound(&range.end, hasher);
-        }
+        Value::Range(range) => feed_range(range, hasher),
         // -0.0 and 0.0 are equal coordinates; kinds of geometries are few, and equality on them is rare.
         Value::Geometry(_) => hasher.write_u8(11),
         other => identity::hash_identity(other, hasher),
@@ -68,8 +65,14 @@ fn feed_record_id(id: &RecordId, hasher: &mut impl Hasher) {
     match &id.key {
         Key::Array(items) => items.iter().for_each(|item| feed(item, hasher)),
         Key::Object(object) => object.iter().for_each(|(_, value)| feed(value, hasher)),
+        Key::Range(range) => feed_range(range, hasher),
         simple => simple.hash_identity(hasher),
     }
+}
+
+fn feed_range(range: &Range, hasher: &mut impl Hasher) {
+    feed_bound(&range.start, hasher);
+    feed_bound(&range.end, hasher);
 }
 
 fn feed_bound(bound: &Bound<Value>, hasher: &mut impl Hasher) {

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use super::digest::Bytes;
 use super::number::Number;
-use super::{Object, Value, identity};
+use super::{Object, Range, Value, identity};
 
 /// The order in which records with such keys are read; equal means the same record.
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
@@ -23,9 +23,7 @@ pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
         (Value::Array(a), Value::Array(b)) | (Value::Set(a), Value::Set(b)) => compare_lists(a, b),
         (Value::Object(a), Value::Object(b)) => compare_objects(a, b),
         (Value::RecordId(a), Value::RecordId(b)) => a.table.cmp(&b.table).then_with(|| a.key.compare_stored(&b.key)),
-        (Value::Range(a), Value::Range(b)) => {
-            compare_bounds(&a.start, &b.start).then_with(|| compare_bounds(&a.end, &b.end))
-        }
+        (Value::Range(a), Value::Range(b)) => compare_ranges(a, b),
         _ => a.cmp(b).then_with(|| match identity::are_identical(a, b) {
             true => Ordering::Equal,
             false => bytes(a).as_slice().cmp(bytes(b).as_slice()),
@@ -41,6 +39,10 @@ pub(super) fn compare_lists(a: &[Value], b: &[Value]) -> Ordering {
 pub(super) fn compare_objects(a: &Object, b: &Object) -> Ordering {
     let pairs = a.iter().zip(b.iter()).map(|((a, x), (b, y))| a.cmp(b).then_with(|| compare(x, y)));
     pairs.fold(Ordering::Equal, Ordering::then).then_with(|| a.len().cmp(&b.len()))
+}
+
+pub(super) fn compare_ranges(a: &Range, b: &Range) -> Ordering {
+    compare_bounds(&a.start, &b.start).then_with(|| compare_bounds(&a.end, &b.end))
 }
 
 fn compare_bounds(a: &Bound<Value>, b: &Bound<Value>) -> Ordering {
@@ -165,21 +167,25 @@ pub(super) fn hash(value: &Value, hasher: &mut impl Hasher) {
         }
         Value::Range(range) => {
             hasher.write_u8(19);
-            for bound in [&range.start, &range.end] {
-                match bound {
-                    Bound::Unbounded => hasher.write_u8(0),
-                    Bound::Included(value) => {
-                        hasher.write_u8(1);
-                        hash(value, hasher);
-                    }
-                    Bound::Excluded(value) => {
-                        hasher.write_u8(2);
-                        hash(value, hasher);
-                    }
-                }
-            }
+            hash_range(range, hasher);
         }
         other => identity::hash_identity(other, hasher),
+    }
+}
+
+pub(super) fn hash_range(range: &Range, hasher: &mut impl Hasher) {
+    for bound in [&range.start, &range.end] {
+        match bound {
+            Bound::Unbounded => hasher.write_u8(0),
+            Bound::Included(value) => {
+                hasher.write_u8(1);
+                hash(value, hasher);
+            }
+            Bound::Excluded(value) => {
+                hasher.write_u8(2);
+                hash(value, hasher);
+            }
+        }
     }
 }
 

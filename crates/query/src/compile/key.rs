@@ -17,6 +17,7 @@ pub(super) fn has_numbers(key: &Key) -> bool {
         Key::Int(_) | Key::String(_) | Key::Uuid(_) => false,
         Key::Array(items) => items.iter().any(holds_numbers),
         Key::Object(object) => object.iter().any(|(_, value)| holds_numbers(value)),
+        Key::Range(range) => range.ends().any(holds_numbers),
     }
 }
 
@@ -35,6 +36,7 @@ fn holds(value: &Value, is_meant: &dyn Fn(&Value) -> bool) -> bool {
             Value::RecordId(id) => match &id.key {
                 Key::Array(items) => items.iter().any(|item| holds(item, is_meant)),
                 Key::Object(object) => object.iter().any(|(_, value)| holds(value, is_meant)),
+                Key::Range(range) => range.ends().any(|end| holds(end, is_meant)),
                 Key::Int(_) | Key::String(_) | Key::Uuid(_) => false,
             },
             _ => false,

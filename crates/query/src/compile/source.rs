@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use circuit::{
-    Constant, Expr, Fields, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Slot, Source, Value,
+    Constant, Expr, Fields, Key, Only, Operator, Others, Output, Part as Step, Plan, RecordId, Shape, Slot, Source,
+    Value,
 };
 use surrealdb_expr::expr::statements::SelectStatement;
 use surrealdb_expr::expr::{Expr as SurrealExpr, Literal, RecordIdKeyLit, RecordIdKeyRangeLit, RecordIdLit};
@@ -155,7 +156,7 @@ fn from(what: &SurrealExpr, context: &Context, standing: Standing, anchor: &Anch
     let lowered = context.lower(what, standing).map_err(|refusal| refusal.or_at(anchor))?;
     match lowered.constant().map_err(|refusal| refusal.or_at(anchor))? {
         Some(Value::Table(name)) if is_resolved => one(From::Table(name.to_string())),
-        Some(Value::RecordId(id)) => one(From::Record(RecordId::clone(&id))),
+        Some(Value::RecordId(id)) => one(record_or_range(&id, anchor)?),
         Some(Value::Array(items)) => {
             let sources = match records(&items) {
                 Some(sources) => sources,
@@ -267,6 +268,23 @@ fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
     let Some((Step::Graph(steps, _), rest)) = parts.split_first() else { return false };
     let chooses = |part: &Step| matches!(part, Step::Where(_) | Step::Flatten | Step::First | Step::Last);
     begins_at_one && steps.last().is_some_and(|step| step.value.is_none()) && rest.iter().all(chooses)
+}
+
+/// The record of an id, or those of a range that stands in place of a key.
+fn record_or_range(id: &RecordId, anchor: &Anchor) -> Result<From, Refusal> {
+    let Key::Range(range) = &id.key else { return Ok(From::Record(id.clone())) };
+    let bound = |bound: &Bound<Value>| {
+        let id = |value: &Value| match Key::try_from(value) {
+            Ok(key) => Ok(RecordId { table: id.table.clone(), key }),
+            Err(()) => Err(Refusal::new("this range", "ends with a value that is no key", anchor.clone())),
+        };
+        Ok(match bound {
+            Bound::Included(value) => Bound::Included(id(value)?),
+            Bound::Excluded(value) => Bound::Excluded(id(value)?),
+            Bound::Unbounded => Bound::Unbounded,
+        })
+    };
+    Ok(From::Range(id.table.to_string(), bound(&range.start)?, bound(&range.end)?))
 }
 
 /// A list of record ids, if it holds nothing else. As SurrealDB reads it, in the order of the list, without what is

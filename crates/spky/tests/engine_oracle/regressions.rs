@@ -163,6 +163,42 @@ const CASES: &[Case] = &[
             ("SELECT title FROM (SELECT VALUE parent FROM ONLY thread:0)", "{}"),
         ],
     },
+    // A link may be a range, which is no record. SurrealDB has no order among these, so none is asked for.
+    Case {
+        batches: &[
+            &["CREATE thread:1 SET link = user:1..3, links = [user:1.., user:2], mixed = [user:..]"],
+            &["CREATE user:1, user:2, user:3 SET name = 'x'; CREATE thread:2 SET link = user:['a', 1]..['b']"],
+            &["UPDATE thread:1 SET link = user:1..=3", "CREATE thread:3 SET link = user:1..3"],
+            &["UPDATE thread:3 SET link = user:2; DELETE user:2"],
+        ],
+        since: 0,
+        renewed: None,
+        surql: "SELECT * FROM thread",
+        params: "{}",
+        others: &[
+            ("SELECT * FROM thread WHERE link = type::record('user', 1..3)", "{}"),
+            ("SELECT *, link.name, links.name FROM thread WHERE link", "{}"),
+            ("SELECT * FROM (SELECT VALUE link FROM thread)", "{}"),
+            ("SELECT record::id(link) AS key, <string> link AS text, type::is_record(link) AS is FROM thread", "{}"),
+            ("SELECT * FROM user WHERE id IN (SELECT VALUE link FROM thread)", "{}"),
+            ("SELECT * FROM type::record('user', 1..3)", "{}"),
+            ("SELECT * FROM thread WHERE type::record('user', 1..n)", "{}"),
+            ("SELECT link->likes AS l, links[WHERE name] AS named FROM thread", "{}"),
+        ],
+    },
+    // A closure does not look behind a field that a geometry does not have.
+    Case {
+        batches: &[&["CREATE thread:1 SET place = (1, 2), places = [(1, 2), 1, { a: { b: 'x' } }]"]],
+        since: 0,
+        renewed: None,
+        surql: "SELECT id, value::chain(places, |$v| $v.a.b.is_string()) AS x FROM thread",
+        params: "{}",
+        others: &[
+            ("SELECT id, value::chain(place, |$v| $v.a.is_none()) AS x FROM thread", "{}"),
+            ("SELECT id, value::chain(place, |$v| $v.type.is_string()) AS x FROM thread", "{}"),
+            ("SELECT id, value::chain(place, |$v| $v.coordinates.len()) AS x FROM thread", "{}"),
+        ],
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]

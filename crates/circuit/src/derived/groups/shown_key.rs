@@ -79,6 +79,7 @@ fn has_one_form(value: &Value) -> bool {
         Value::Object(object) => object.iter().all(|(_, value)| has_one_form(value)),
         Value::RecordId(id) => match &id.key {
             Key::Int(_) | Key::String(_) | Key::Uuid(_) => true,
+            Key::Range(_) => false,
             Key::Array(items) => have_one_form(items),
             Key::Object(object) => object.iter().all(|(_, value)| has_one_form(value)),
         },

@@ -100,10 +100,7 @@ impl<'a> Decoder<'a> {
                 let (bucket, key) = (self.bytes.text()?.into(), self.bytes.text()?.into());
                 Value::File(File { bucket, key }.into())
             }
-            tag::RANGE => {
-                let (start, end) = (self.bound(depth)?, self.bound(depth)?);
-                Value::Range(Range { start, end }.into())
-            }
+            tag::RANGE => Value::Range(self.range(depth)?.into()),
             _ => return Err(Malformed("a value has an unknown tag")),
         })
     }
@@ -141,9 +138,14 @@ impl<'a> Decoder<'a> {
             tag::UUID => Key::Uuid(Uuid::from_bytes(self.bytes.array()?)),
             tag::ARRAY => Key::Array(self.list(depth)?.into()),
             tag::OBJECT => Key::Object(self.object(depth)?.into()),
+            tag::RANGE => Key::Range(self.range(depth)?.into()),
             _ => return Err(Malformed("a record has an unknown kind of key")),
         };
         Ok(RecordId { table, key })
+    }
+
+    fn range(&mut self, depth: usize) -> Result<Range, Malformed> {
+        Ok(Range { start: self.bound(depth)?, end: self.bound(depth)? })
     }
 
     fn bound(&mut self, depth: usize) -> Result<Bound<Value>, Malformed> {

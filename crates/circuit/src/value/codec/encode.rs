@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::bytes::{put_bytes, put_number, put_signed};
 use super::{MAX_DEPTH, bound, kind, tag};
-use crate::value::{Geometry, Key, Object, RecordId, Value};
+use crate::value::{Geometry, Key, Object, Range, RecordId, Value};
 
 /// A value is nested more deeply than can be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +130,7 @@ impl Encoder {
                 self.bytes(file.bucket.as_bytes());
                 self.bytes(file.key.as_bytes());
             }
-            Value::Range(range) => {
-                self.byte(tag::RANGE);
-                self.bound(&range.start, depth)?;
-                self.bound(&range.end, depth)?;
-            }
+            Value::Range(range) => self.range(range, depth)?,
         }
         Ok(())
     }
@@ -170,8 +166,15 @@ impl Encoder {
             }
             Key::Array(items) => self.list(tag::ARRAY, items, depth)?,
             Key::Object(object) => self.object(object, depth)?,
+            Key::Range(range) => self.range(range, depth)?,
         }
         Ok(())
+    }
+
+    fn range(&mut self, range: &Range, depth: usize) -> Result<(), TooDeep> {
+        self.byte(tag::RANGE);
+        self.bound(&range.start, depth)?;
+        self.bound(&range.end, depth)
     }
 
     fn bound(&mut self, bound: &Bound<Value>, depth: usize) -> Result<(), TooDeep> {
