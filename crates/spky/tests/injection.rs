@@ -93,9 +93,11 @@ async fn record_ids_and_values(world: &World) {
         bound(world, "UPDATE type::record('thread', $value) SET list = [$value, { a: $value }]", text).await;
         bound(world, "CREATE type::record('thread', [$value, 1]) SET word = $value", text).await;
     }
+    // Values that are stored like any other, and are easily overlooked.
+    world.run("CREATE thread:odd SET link = thread:1..5, list = [user:.., thread], range = 1..=3, table = type::table('x')").await;
     world.quiet().await;
     world.compare("all", "SELECT * FROM thread", "{}").await.expect("every record is in the view");
-    assert_eq!(world.edges("all").await.len(), 1 + 2 * HOSTILE.len());
+    assert_eq!(world.edges("all").await.len(), 2 + 2 * HOSTILE.len());
 }
 
 /// A view finds the row that has the text, and no other.
