@@ -164,7 +164,8 @@ impl Loader {
             self.tables.remove(&table);
             self.send(Command::Loaded { table: table.into(), rows: HashSet::new() }).await?;
         }
-        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed).map(|table| table.name.as_str());
+        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed || !table.has_event);
+        let uncaptured = uncaptured.map(|table| table.name.as_str());
         self.capture(&uncaptured.collect::<Vec<_>>()).await?;
         for table in survey.unread {
             self.load(&table).await?;
@@ -183,7 +184,7 @@ impl Loader {
         let options = SchemaOptions { ref_mode, ..SchemaOptions::new(self.settings.names.clone(), "", secret) };
         let fresh = self.database.capture(&options, tables).await?;
         if !fresh.is_empty() {
-            tracing::warn!(tables = ?fresh, "these tables had no changefeed, and have one now");
+            tracing::warn!(tables = ?fresh, "these tables were not captured, and are now");
         }
         Ok(())
     }
