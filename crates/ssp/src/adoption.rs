@@ -43,6 +43,13 @@ impl Tables {
         self.write().remove(table);
     }
 
+    /// Lets a table count as another one than that which was read.
+    pub(crate) fn doubt(&self, table: &str) {
+        if let Some(id) = self.write().get_mut(table) {
+            *id = u64::MAX;
+        }
+    }
+
     /// All of them, for the saved state.
     pub(crate) fn all(&self) -> BTreeMap<String, u64> {
         self.read().clone()
