@@ -32,6 +32,7 @@ pub struct RecordPage {
     pub records: Vec<RecordHash>,
     /// The `from` of the next page; without it this is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub next: Option<u32>,
 }
 

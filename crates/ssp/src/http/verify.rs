@@ -35,6 +35,7 @@ const VIEWS_AT_ONCE: usize = 16;
 pub(super) struct Beginning {
     /// The `next` of the page before.
     #[serde(default)]
+    #[param(value_type = u64, maximum = 4294967295_u32)]
     from: u32,
 }
 
