@@ -62,6 +62,8 @@ pub struct Circuit {
     pub(crate) reading: Reading,
     /// The save that is under way.
     pub(crate) saving: Option<Box<Saving>>,
+    /// Whether the hashes of tables are kept.
+    pub(crate) is_hashing: bool,
 }
 
 /// What a step has used, and the next one uses again.
@@ -118,6 +120,7 @@ impl Circuit {
             spare: Spare::default(),
             reading: Reading::default(),
             saving: None,
+            is_hashing: false,
         }
     }
 

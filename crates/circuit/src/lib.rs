@@ -56,6 +56,7 @@ pub use saved::save::SaveError;
 pub use step::delta::{ChangeKind, Nested, NestedChanges, ResultDelta, RowChange};
 pub use step::executor::{Executor, Serial};
 pub use step::{Statistics, Step};
+pub use store::content::{RowHashes, row_hash};
 pub use store::table::{Change, Row};
 pub use tenants::{Refused, Router, TenantError, TenantId, TenantLimits, TenantStep, Tenants};
 pub use value::digest::{Digest, ResultId};

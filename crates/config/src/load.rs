@@ -76,6 +76,8 @@ pub struct Ssp {
     pub query_update_throttle: Duration,
     /// Rows read in one page.
     pub bootstrap_page_size: NonZeroUsize,
+    /// Time between two counts of the tables.
+    pub count_interval: Duration,
     /// File that keeps the state over a restart.
     pub persistence_file: PathBuf,
 }
@@ -181,6 +183,7 @@ fn build(resolved: &Resolved, job_tables: JobTables) -> Result<Config, Error> {
             ref_mode: required(r, SspRefMode, values::ref_mode)?,
             query_update_throttle: required(r, SspQueryUpdateThrottleMs, values::millis)?,
             bootstrap_page_size: required(r, SspBootstrapPageSize, values::count)?,
+            count_interval: required(r, SspCountIntervalSecs, values::positive_seconds)?,
             persistence_file: required(r, PersistenceFile, values::path)?,
         },
         spi: Spi {

@@ -36,24 +36,26 @@ impl Database {
         Ok(schema::script(options, &self.application_tables(options).await?))
     }
 
-    /// Makes sure that these tables are captured, and defines those that do not exist, as SurrealDB itself does at
-    /// their first record. Two requests, one if nothing is missing.
+    /// Makes sure that these tables are captured, with a changefeed and our event, and defines those that do not exist, as
+    /// SurrealDB itself does at their first record. Three requests, two if nothing is missing.
     ///
     /// Answers those that were not captured before: they must be read once the call is done.
     pub async fn capture(&self, options: &SchemaOptions, tables: &[&str]) -> Result<Vec<String>> {
         const ACTION: &str = "capturing tables";
-        let known = self.tables().await?;
+        let known = self.structure().await?.tables;
         let mut text = String::new();
         let mut fresh = Vec::new();
         for name in tables.iter().filter(|name| !options.names.is_system(name)) {
             let table = known.iter().find(|table| table.name == **name);
-            if table.is_some_and(|table| table.has_changefeed) {
+            // An application that defines its table anew takes our event away, also where it has a changefeed of its own.
+            if table.is_some_and(|table| table.has_changefeed && table.has_event) {
                 continue;
             }
             if table.is_none() {
                 text.push_str(&format!("DEFINE TABLE IF NOT EXISTS {};\n", crate::ident::escape(name)));
             }
-            let missing = TableInfo { name: (*name).to_owned(), id: 0, has_changefeed: false, is_view: false };
+            let missing =
+                TableInfo { name: (*name).to_owned(), id: 0, has_changefeed: false, has_event: false, is_view: false };
             text.push_str(&schema::capture(options, table.unwrap_or(&missing)));
             fresh.push((*name).to_owned());
         }
@@ -133,7 +135,7 @@ pub(crate) fn tables_of(action: &'static str, info: sdk::Value) -> Result<Vec<(T
             _ => None,
         };
         let is_view = matches!(table.get("view"), Some(view) if !matches!(view, sdk::Value::None | sdk::Value::Null));
-        found.push((TableInfo { name, id, has_changefeed: retention.is_some(), is_view }, retention));
+        found.push((TableInfo { name, id, has_changefeed: retention.is_some(), has_event: false, is_view }, retention));
     }
     Ok(found)
 }

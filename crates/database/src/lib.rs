@@ -27,7 +27,7 @@ pub use apply::Applied;
 pub use connect::Database;
 pub use edges::{Edge, EdgeId, Parent};
 pub use error::{Error, Result};
-pub use feed::{ChangeSet, Feed, FeedBatch, Probe};
+pub use feed::{ChangeSet, Feed, FeedBatch, Probe, SETTLE};
 pub use pages::FIRST_VERSION;
 pub use queries::{QueryRow, StoredQuery};
 pub use rows::{RowId, RowRecord, as_stored, storable};

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
+use std::time::Duration;
 
 use circuit::value::Interner;
 use circuit::{Change, Object, RecordId, SameRecord, Value};
@@ -18,6 +19,9 @@ use crate::scan::{self, SOURCE};
 
 /// The version of a record that has no version row: it is older than the event that counts.
 pub const FIRST_VERSION: u64 = 1;
+
+/// How long a table may be counted. Less than a request may take, so that the connection is not believed to be dead.
+pub const COUNTING: Duration = Duration::from_secs(30);
 
 const PAGE: &str = "reading a page of a table";
 const RECORDS: &str = "reading records";
@@ -99,6 +103,21 @@ impl Database {
         rows.collect()
     }
 
+    /// How many records a table has; nothing if there is no such table. One request, and in the database O(records), 0.3 to
+    /// 1 µs each, or O(1) where the table has a `COUNT` index.
+    ///
+    /// # Errors
+    /// Also if it takes longer than [`COUNTING`]: then the database gives up.
+    pub async fn count(&self, table: &str) -> Result<Option<u64>> {
+        const ACTION: &str = "counting records";
+        let text = format!("SELECT count() FROM {} GROUP ALL TIMEOUT {}s", escape(table), COUNTING.as_secs());
+        match self.run(ACTION, text, Variables::new()).await {
+            Ok(mut answer) => counted(ACTION, answer.take(0)?).map(Some),
+            Err(Error::NoSuchTable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The committed state of some records, in the order asked for: without content where there is none. One request,
     /// more if the records do not fit into a message.
     ///
@@ -171,6 +190,18 @@ pub(crate) fn states(action: &'static str, answer: sdk::Value) -> Result<Vec<Cha
         Ok(Change { id: record_id(action, id)?, version: version_from(action, version)?, content })
     });
     states.collect()
+}
+
+/// Reads the answer to `SELECT count() .. GROUP ALL`.
+fn counted(action: &'static str, answer: sdk::Value) -> Result<u64> {
+    let mut groups = array(action, answer)?;
+    let group = groups.pop().map(|group| content(action, group)).transpose()?;
+    match group.as_ref().and_then(|group| group.get("count")) {
+        Some(Value::Int(count)) => u64::try_from(*count).map_err(|_| Error::answer(action, "a negative count")),
+        // Of nothing there may be no group.
+        None => Ok(0),
+        Some(_) => Err(Error::answer(action, "a count that is no number")),
+    }
 }
 
 fn content(action: &'static str, row: sdk::Value) -> Result<Object> {

@@ -189,6 +189,15 @@ impl Database {
         }
     }
 
+    /// A view as it is stored. One request.
+    pub async fn query(&self, key: &ViewKey) -> Result<Option<StoredQuery>> {
+        const ACTION: &str = "reading a view";
+        let mut variables = Variables::new();
+        variables.insert("id", query_record(&self.names().query(), key));
+        let found = self.run(ACTION, "SELECT * OMIT result FROM $id", variables).await?.take(0)?;
+        array(ACTION, found)?.pop().map(|row| stored(ACTION, row)).transpose()
+    }
+
     /// All edges of a view, in the order of their ids. One request for each 10,000.
     pub async fn edges_of(&self, key: &ViewKey, edge_table: &str) -> Result<Vec<Edge>> {
         const ACTION: &str = "reading the edges of a view";

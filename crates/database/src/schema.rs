@@ -77,6 +77,8 @@ pub struct TableInfo {
     /// A number of the database's own: a table that is removed and defined again gets another one.
     pub id: u64,
     pub has_changefeed: bool,
+    /// Whether our event counts the versions of its records. Only [`Database::structure`](crate::Database::structure) looks.
+    pub has_event: bool,
     /// Whether its rows are computed from another table (`DEFINE TABLE … AS SELECT`).
     pub is_view: bool,
 }

@@ -1,6 +1,6 @@
 //! What the database says of its tables: which there are, and what is defined on them.
 
-use circuit::Value;
+use circuit::{Object, Value};
 use surrealdb::types::Variables;
 
 use crate::apply::sorted_tables;
@@ -39,11 +39,47 @@ impl Database {
         let gone = answer.take_errors();
         let mut fields = Vec::with_capacity(tables.len());
         let mut known = Vec::with_capacity(tables.len());
-        for (number, table) in tables.into_iter().enumerate().filter(|(number, _)| !gone.contains_key(number)) {
+        let event = self.names().version();
+        for (number, mut table) in tables.into_iter().enumerate().filter(|(number, _)| !gone.contains_key(number)) {
             let of_table = answer.take(number).map_err(|error| of_statement(ACTION, &error))?;
-            fields.push(from_sdk(of_table).map_err(converting(ACTION))?);
+            let of_table = from_sdk(of_table).map_err(converting(ACTION))?;
+            table.has_event = entries(&of_table, "events").any(|defined| string(defined, "name") == Some(&event));
+            fields.push(of_table);
             known.push(table);
         }
         Ok(Structure { tables: known, database, fields })
+    }
+}
+
+impl Structure {
+    /// The names of the tables with fields that are computed when they are read: what is stored of these is outdated.
+    pub fn tables_with_computed_fields(&self) -> impl Iterator<Item = &str> {
+        let is_computed = |field: &Object| !matches!(field.get("computed"), None | Some(Value::None));
+        let tables = self.tables.iter().zip(&self.fields);
+        let computed = tables.filter(move |(_, of_table)| entries(of_table, "fields").any(is_computed));
+        computed.map(|(table, _)| table.name.as_str())
+    }
+}
+
+/// What is defined on a table, of one kind.
+fn entries<'a>(of_table: &'a Value, kind: &str) -> impl Iterator<Item = &'a Object> {
+    let defined = match of_table {
+        Value::Object(info) => info.get(kind),
+        _ => None,
+    };
+    let items: &[Value] = match defined {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    };
+    items.iter().filter_map(|item| match item {
+        Value::Object(entry) => Some(&**entry),
+        _ => None,
+    })
+}
+
+fn string<'a>(entry: &'a Object, field: &str) -> Option<&'a str> {
+    match entry.get(field) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
     }
 }

@@ -12,6 +12,7 @@ mod key;
 mod names;
 mod request;
 mod response;
+mod verify;
 
 pub use debug::{CachedRow, DebugDependencies, DebugView};
 pub use duration::{DurationError, format_duration, parse_duration};
@@ -24,3 +25,7 @@ pub use request::{
     Format, Frequency, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest,
 };
 pub use response::{Child, EntityInfo, Health, HealthStatus, RegisterResponse, ResultRow, VersionInfo};
+pub use verify::{
+    Holdings, RecordHash, RecordPage, RecordsRequest, RepairRequest, TableContent, ViewComparison, ViewState,
+    ViewsRequest,
+};

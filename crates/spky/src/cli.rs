@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use config::Sources;
 
-use crate::commands::{apply, db, dev, lint, ssp, watch};
+use crate::commands::{apply, db, dev, lint, ssp, verify, watch};
 use crate::error::{self, Error};
 
 /// Live, always-correct query results on top of SurrealDB.
@@ -30,6 +30,8 @@ enum Command {
     Ssp(ssp::Options),
     /// Installs Sp00ky's tables, functions and capture in a database
     Apply(apply::Options),
+    /// Compares what the sidecar holds, and the views' edges, with the database
+    Verify(verify::Options),
     /// Shows the live result of a query
     Watch(watch::Options),
     /// Checks a configuration
@@ -39,32 +41,37 @@ enum Command {
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
+    // As of `diff` and `grep`: 1 is an answer of this command, and not a failure.
+    let on_failure = if matches!(cli.command, Command::Verify(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
     match cli.run() {
+        Ok(code) => code,
         // Somebody wanted it to end, and it did.
-        Ok(()) | Err(Error::Interrupted) => ExitCode::SUCCESS,
+        Err(Error::Interrupted) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {}", error::with_causes(&failure));
-            ExitCode::FAILURE
+            on_failure
         }
     }
 }
 
 impl Cli {
-    fn run(self) -> Result<(), Error> {
+    fn run(self) -> Result<ExitCode, Error> {
         let sources = Sources::from_process().file(self.config);
         if let Command::Lint(options) = self.command {
-            return lint::run(&options, sources);
+            return lint::run(&options, sources).map(|()| ExitCode::SUCCESS);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
         runtime.block_on(async {
-            match self.command {
+            let done = match self.command {
+                Command::Verify(options) => return verify::run(options, sources).await,
                 Command::Dev(options) => dev::run(options, sources).await,
                 Command::Db(options) => db::run(options, sources).await,
                 Command::Ssp(options) => ssp::run(options, sources).await,
                 Command::Apply(options) => apply::run(options, sources).await,
                 Command::Watch(options) => watch::run(options, sources).await,
                 Command::Lint(options) => lint::run(&options, sources),
-            }
+            };
+            done.map(|()| ExitCode::SUCCESS)
         })
     }
 }

@@ -10,7 +10,9 @@ mod options;
 mod output;
 mod session;
 mod settings;
+mod sidecar;
 mod signals;
+mod target;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -46,6 +46,7 @@ pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Re
         throttle: config.ssp.query_update_throttle,
         page_size: config.ssp.bootstrap_page_size.get(),
         ttl_sweep: config.ssp.ttl_cleanup_interval,
+        count_interval: config.ssp.count_interval,
         state_file: Some(config.ssp.persistence_file.clone()),
         id: config.ssp.id.clone(),
         names: names(config)?,

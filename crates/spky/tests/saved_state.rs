@@ -164,6 +164,45 @@ async fn the_state_is_saved_after_the_last_change() {
     world.ssp.stop().await.expect("the sidecar stops all the same");
 }
 
+/// An application that defines its table anew takes our event away: without it, versions would stand still, and nothing would
+/// tell the sidecar that there is something to fetch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_defined_anew_is_counted_again() {
+    let stage = stage().await;
+    let world = World::start(&stage, "anew", Capture::Feed, SCHEMA).await.with_barrier().await;
+    world.register("comments", "SELECT * FROM comment", "{}").await;
+    let becomes = async |edges: &[(&str, i64)]| {
+        let expected: Vec<(String, i64)> = edges.iter().map(|(id, version)| ((*id).to_owned(), *version)).collect();
+        for _ in 0..400 {
+            if world.edges("comments").await == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("expected {expected:?}, shown {:?}", world.edges("comments").await);
+    };
+    let event = async || {
+        let info = world.run("RETURN (INFO FOR TABLE comment).events").await;
+        format!("{info:?}").contains("_00_version")
+    };
+    world.run("REMOVE TABLE comment; DEFINE TABLE comment SCHEMALESS CHANGEFEED 1d; CREATE comment:3").await;
+    becomes(&[("comment:3", 1)]).await;
+    assert!(event().await, "versions of the new table are counted");
+    world.run("UPDATE comment:3 SET text = 'changed'").await;
+    becomes(&[("comment:3", 2)]).await;
+
+    world.run("REMOVE EVENT _00_version ON comment; UPDATE comment:3 SET text = 'not counted'").await;
+    for _ in 0..400 {
+        if event().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    world.run("UPDATE comment:3 SET text = 'again'").await;
+    becomes(&[("comment:3", 3)]).await;
+    world.ssp.stop().await.expect("the sidecar stops");
+}
+
 async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..200 {
         if is_so() {

@@ -43,6 +43,13 @@ impl Tables {
         self.write().remove(table);
     }
 
+    /// Lets a table count as another one than that which was read.
+    pub(crate) fn doubt(&self, table: &str) {
+        if let Some(id) = self.write().get_mut(table) {
+            *id = u64::MAX;
+        }
+    }
+
     /// All of them, for the saved state.
     pub(crate) fn all(&self) -> BTreeMap<String, u64> {
         self.read().clone()
@@ -56,7 +63,8 @@ impl Tables {
     /// Compares what is known with the application's tables as they are.
     pub(crate) fn survey(&self, tables: &[TableInfo]) -> Survey {
         let known = self.read();
-        let is_read = |table: &&TableInfo| table.has_changefeed && known.get(&table.name) == Some(&table.id);
+        let is_read =
+            |table: &&TableInfo| table.has_changefeed && table.has_event && known.get(&table.name) == Some(&table.id);
         let is_there = |name: &&String| tables.iter().any(|table| table.name == **name);
         Survey {
             unread: tables.iter().filter(|table| !is_read(table)).cloned().collect(),
@@ -92,7 +100,7 @@ mod tests {
     use super::*;
 
     fn table(name: &str, id: u64, has_changefeed: bool) -> TableInfo {
-        TableInfo { name: name.to_owned(), id, has_changefeed, is_view: false }
+        TableInfo { name: name.to_owned(), id, has_changefeed, has_event: true, is_view: false }
     }
 
     #[test]
@@ -104,7 +112,9 @@ mod tests {
         let again = table("other", 7, true);
         let overwritten = table("uncaptured", 3, false);
         let new = table("new", 8, false);
-        let survey = tables.survey(&[same, again.clone(), overwritten.clone(), new.clone()]);
-        assert_eq!(survey, Survey { unread: vec![again, overwritten, new], gone: vec!["gone".to_owned()] });
+        let uncounted = TableInfo { has_event: false, ..table("uncounted", 5, true) };
+        tables.add(&uncounted);
+        let survey = tables.survey(&[same, again.clone(), overwritten.clone(), new.clone(), uncounted.clone()]);
+        assert_eq!(survey, Survey { unread: vec![again, overwritten, new, uncounted], gone: vec!["gone".to_owned()] });
     }
 }

@@ -132,6 +132,12 @@ impl Loader {
         Ok(self.tables.survey(&tables))
     }
 
+    /// As [`Loader::survey`], and these tables are to be read again in any case.
+    pub(crate) async fn survey_again(&self, tables: &[String]) -> Result<Survey, Error> {
+        tables.iter().for_each(|table| self.tables.doubt(table));
+        self.survey().await
+    }
+
     /// Takes over what users may see, and answers the tables of the application.
     async fn learn(&self) -> Result<Vec<TableInfo>, Error> {
         let structure = self.database.structure().await?;
@@ -164,7 +170,8 @@ impl Loader {
             self.tables.remove(&table);
             self.send(Command::Loaded { table: table.into(), rows: HashSet::new() }).await?;
         }
-        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed).map(|table| table.name.as_str());
+        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed || !table.has_event);
+        let uncaptured = uncaptured.map(|table| table.name.as_str());
         self.capture(&uncaptured.collect::<Vec<_>>()).await?;
         for table in survey.unread {
             self.load(&table).await?;
@@ -183,7 +190,7 @@ impl Loader {
         let options = SchemaOptions { ref_mode, ..SchemaOptions::new(self.settings.names.clone(), "", secret) };
         let fresh = self.database.capture(&options, tables).await?;
         if !fresh.is_empty() {
-            tracing::warn!(tables = ?fresh, "these tables had no changefeed, and have one now");
+            tracing::warn!(tables = ?fresh, "these tables were not captured, and are now");
         }
         Ok(())
     }
@@ -253,11 +260,9 @@ impl Loader {
         let query = recompile(&row, &self.permissions.get())
             .map_err(|error| Error::Restore { key: row.key.to_string(), reason: error.to_string() })?;
         let view = Box::new(View::new(row, &self.database, &self.settings));
-        let edges = self.database.edges_of(view.key(), &view.edge_table).await?;
-        let edges = edges.into_iter().map(|edge| (edge.id, edge.version)).collect();
-        let rows = self.database.rows_of(view.key()).await?;
+        let left = Left::read(&self.database, &view).await?;
         let (reply, done) = oneshot::channel();
-        self.send(Command::Restore { view, query, left: Left { edges, rows }, reply }).await?;
+        self.send(Command::Restore { view, query, left, reply }).await?;
         done.await.map_err(|_| Error::engine_ended())
     }
 

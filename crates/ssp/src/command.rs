@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Value, Work};
-use database::{EdgeId, Probe};
+use database::{Database, EdgeId, Probe};
 use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::{Catalog, Query};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
+use crate::holdings::Question;
 use crate::showing::Op;
 use crate::view::View;
 
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     /// Nothing may wait any more: the service is about to stop.
     Flush(oneshot::Sender<()>),
     Describe(oneshot::Sender<Description>),
+    /// What whoever compares asks, answered as soon as all that is held is committed.
+    Compare(Question),
     /// What is held of a view, if there is one.
     Inspect {
         key: ViewKey,
@@ -115,6 +118,15 @@ pub(crate) struct Left {
     pub(crate) edges: Vec<(EdgeId, u64)>,
     /// The row records with their versions and contents.
     pub(crate) rows: Vec<(RecordId, u64, Value)>,
+}
+
+impl Left {
+    /// Reads what is there of a view. An edge that is not like one of this view is as good as none.
+    pub(crate) async fn read(database: &Database, view: &View) -> Result<Left, database::Error> {
+        let edges = database.edges_of(view.key(), &view.edge_table).await?.into_iter();
+        let edges = edges.filter(|edge| view.is_like_ours(edge)).map(|edge| (edge.id, edge.version)).collect();
+        Ok(Left { edges, rows: database.rows_of(view.key()).await? })
+    }
 }
 
 /// A change that may or may not be committed.
@@ -170,6 +182,12 @@ pub(crate) enum Order {
     Edges(Edges),
     /// A new or changed view: first its row, then its edges.
     Register {
+        view: Arc<View>,
+        edges: Edges,
+        done: Finish,
+    },
+    /// The same, told when they are in the database.
+    Write {
         view: Arc<View>,
         edges: Edges,
         done: Finish,

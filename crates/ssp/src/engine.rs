@@ -54,10 +54,19 @@ pub(crate) struct Engine {
     /// Counts changes, for whoever saves them.
     changes: watch::Sender<u64>,
     metrics: Metrics,
+    /// How many changes there have been, those that changed nothing among them.
+    pub(crate) received: u64,
 }
 
 /// The writer is gone: the service is shutting down.
 pub(crate) struct Closed;
+
+/// A circuit without rows that keeps the hashes of tables.
+pub(crate) fn empty_circuit() -> Circuit {
+    let mut circuit = Circuit::new(Arc::new(SurrealLibrary));
+    circuit.hash_tables();
+    circuit
+}
 
 impl Engine {
     pub(crate) fn new(
@@ -68,7 +77,7 @@ impl Engine {
         metrics: Metrics,
     ) -> Self {
         Engine {
-            circuit: Circuit::new(Arc::new(SurrealLibrary)),
+            circuit: empty_circuit(),
             views: Views::default(),
             watches: Watches::default(),
             generation: 0,
@@ -83,6 +92,7 @@ impl Engine {
             database_name,
             changes,
             metrics,
+            received: 0,
         }
     }
 
@@ -203,6 +213,11 @@ impl Engine {
                 let _ = reply.send(Description { views, size: self.circuit.size(), work: self.circuit.work() });
                 Ok(())
             }
+            Command::Compare(_) if self.settled < self.speculated => {
+                self.waiting.push(command);
+                Ok(())
+            }
+            Command::Compare(question) => self.answer(question),
             Command::Inspect { key, reply } => {
                 let _ = reply.send(self.inspect(&key));
                 Ok(())
@@ -281,6 +296,7 @@ impl Engine {
 
     fn step(&mut self, changes: Vec<Change>) -> Step {
         let _span = tracing::debug_span!("step", changes = changes.len()).entered();
+        self.received += changes.len() as u64;
         let started = Instant::now();
         let step = self.circuit.step_with(changes, &self.pool);
         self.metrics.step(&step.statistics, started.elapsed());
@@ -421,7 +437,7 @@ impl Engine {
         self.due.iter().filter_map(due).min()
     }
 
-    fn note_due(&mut self, is_all: bool) -> Result<(), Closed> {
+    pub(crate) fn note_due(&mut self, is_all: bool) -> Result<(), Closed> {
         let mut edges = Edges::default();
         self.take_due(is_all, &mut edges);
         self.order_if_any(edges)

@@ -10,6 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Errand {
     /// A table is to be captured and read. Told when that is done; dropped if it failed.
     Adopt { table: String, done: oneshot::Sender<()> },
+    /// Everything that has been committed so far is to reach the engine. Told when that is done; dropped if it failed. Where
+    /// changes are pushed, there is nothing to do.
+    CatchUp(oneshot::Sender<()>),
+    /// Tables are to be read again, because they have changed without a trace. Told when that is done; dropped if it failed.
+    Reread { tables: Vec<String>, done: oneshot::Sender<()> },
     /// Everything is to be forgotten and read again. Told when that is done.
     Reset(oneshot::Sender<()>),
 }

@@ -28,6 +28,9 @@ pub enum Error {
     Restore { key: String, reason: String },
     #[error("the http interface failed: {0}")]
     Http(#[source] std::io::Error),
+    /// The database can't be asked now. It is asked again.
+    #[error("the database could not be asked")]
+    Interrupted,
     /// A part of the service ended that never should.
     #[error("the service has stopped: {0}")]
     Stopped(String),

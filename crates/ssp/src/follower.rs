@@ -33,7 +33,7 @@ pub(crate) struct Follower {
     has_begun: bool,
     /// Whether everything is to be forgotten before the tables are read.
     is_reset: bool,
-    /// Who waits for that.
+    /// Who waits for all tables to be read.
     resets: Vec<oneshot::Sender<()>>,
     looks: Interval,
 }
@@ -126,6 +126,26 @@ impl Follower {
                 // Whoever asked may have gone away.
                 let _ = done.send(());
             }
+            Some(Errand::CatchUp(done)) => {
+                if let Some(Source::Feed(feed)) = &mut self.source {
+                    self.loader.catch_up(feed).await?;
+                }
+                let _ = done.send(());
+            }
+            Some(Errand::Reread { tables, done }) => match &mut self.source {
+                Some(Source::Feed(feed)) => {
+                    let survey = self.loader.survey_again(&tables).await?;
+                    // What the feed has to say of the time before an import must not come after it.
+                    self.loader.catch_up(feed).await?;
+                    self.loader.read(survey).await?;
+                    let _ = done.send(());
+                }
+                // While a table is read, pushed changes of it could be overtaken: so none is taken.
+                None | Some(Source::Push) => {
+                    self.start_over();
+                    self.resets.push(done);
+                }
+            },
             Some(Errand::Reset(done)) => {
                 self.start_over();
                 self.is_reset = true;

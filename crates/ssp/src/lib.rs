@@ -14,13 +14,16 @@
 mod adoption;
 mod bootstrap;
 mod catalog;
+mod census;
 mod command;
+mod comparison;
 mod edge_buffer;
 mod engine;
 mod errand;
 mod error;
 mod events;
 mod follower;
+mod holdings;
 mod http;
 mod inspection;
 mod json;

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use circuit::{Circuit, Plan, ResultId, RowChange, Shown, Value, WatchId};
+use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
 use database::{RowId, as_stored};
 use protocol::{Format, ViewKey};
-use query::{Catalog, SurrealLibrary};
+use query::Catalog;
 use tokio::sync::oneshot;
 
 use crate::catalog::recompile;
 use crate::command::{Done, Edges, Followed, Initial, Left, Order, Snapshot};
 use crate::edge_buffer::Note;
-use crate::engine::{Closed, Engine};
+use crate::engine::{Closed, Engine, empty_circuit};
 use crate::note::note;
 use crate::path::Path;
 use crate::showing::{Own, Showing, Stored, content_hash};
@@ -138,7 +138,7 @@ impl Engine {
 
     /// Forgets everything, as if the process had just started. What is under way to be settled is true of any state.
     pub(crate) fn clear(&mut self) -> Result<Done, Closed> {
-        self.circuit = Circuit::new(Arc::new(SurrealLibrary));
+        self.circuit = empty_circuit();
         self.views = Views::default();
         self.watches = Watches::default();
         self.due.clear();
@@ -199,7 +199,7 @@ impl Engine {
 }
 
 /// What the database holds of a view, by what it stands for.
-fn stored(view: &View, left: Left) -> Stored {
+pub(crate) fn stored(view: &View, left: Left) -> Stored {
     let edges = left.edges.iter().map(|(edge, version)| (Path::of_edge(edge, view.row_table()), *version)).collect();
     let mut own = HashMap::new();
     for (id, version, content) in left.rows {

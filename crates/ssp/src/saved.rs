@@ -114,6 +114,7 @@ pub(crate) fn read(path: &Path, database: &str) -> Result<Option<SavedState>, Un
     let (mut circuit, metadata) = Circuit::restore(Arc::new(SurrealLibrary), chunks).map_err(Unusable::Rows)?;
     let mark = Mark::from_bytes(&metadata, database)?;
     forget_unknown(&mut circuit, &mark);
+    circuit.hash_tables();
     Ok(Some(SavedState { circuit: Box::new(circuit), mark }))
 }
 

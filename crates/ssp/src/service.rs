@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::adoption::Tables;
 use crate::bootstrap::Loader;
 use crate::catalog::Permissions;
+use crate::census::Census;
 use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -103,6 +104,16 @@ impl Service {
             let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
         });
+        if settings.capture == Capture::Feed {
+            let census = Census {
+                database: database.clone(),
+                engine: commands.clone(),
+                errands: errands.clone(),
+                tables: tables.clone(),
+                interval: settings.count_interval,
+            };
+            helpers.push(Supervised::spawn(&status, "the counting of tables", census.run()));
+        }
         let permissions = Permissions::unknown();
         let loader =
             Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone(), permissions.clone());

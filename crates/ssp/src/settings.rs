@@ -28,6 +28,8 @@ pub struct Settings {
     pub page_size: usize,
     /// How often views are looked for whose time to live has passed.
     pub ttl_sweep: Duration,
+    /// How often tables are counted, to notice what leaves no trace. Counting takes at most one percent of the time.
+    pub count_interval: Duration,
     /// Where the state is kept over a restart, if it is to be.
     pub state_file: Option<PathBuf>,
     /// The name of this SSP.

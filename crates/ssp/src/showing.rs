@@ -158,7 +158,7 @@ impl Showing {
     }
 
     /// Whether the view keeps an edge for each row.
-    fn has_edges(&self) -> bool {
+    pub(crate) fn has_edges(&self) -> bool {
         self.format == Format::Streaming
     }
 
@@ -190,8 +190,23 @@ impl Showing {
         self.own.get(path).map(|own| own.version)
     }
 
+    /// The highest version of a row that is no record so far.
+    pub(crate) fn clock(&self) -> u64 {
+        self.clock
+    }
+
     /// What is stored of this view, given its rows. O(rows).
     pub(crate) fn stored(self, rows: &[RowChange]) -> Stored {
+        Stored { edges: self.edges(rows), own: self.own, clock: self.clock }
+    }
+
+    /// What is to be stored of this view, given its rows. O(rows).
+    pub(crate) fn expected(&self, rows: &[RowChange]) -> Stored {
+        Stored { edges: self.edges(rows), own: self.own.clone(), clock: self.clock }
+    }
+
+    /// The version of each edge.
+    fn edges(&self, rows: &[RowChange]) -> HashMap<Arc<Path>, u64> {
         let mut edges = HashMap::new();
         if self.has_edges() {
             self.level.walk(rows, None, &mut |change, path, level| {
@@ -201,7 +216,7 @@ impl Showing {
                 }
             });
         }
-        Stored { edges, own: self.own, clock: self.clock }
+        edges
     }
 
     /// Begins with rows as they are now, and answers what has to be done to what is stored. Gives rows that are no

@@ -104,6 +104,12 @@ impl View {
         Edge { id: self.edge_id(path), version, client_id: self.client_id.clone(), auth_id }
     }
 
+    /// Whether an edge that is stored has the same client and user as those of this view.
+    pub(crate) fn is_like_ours(&self, edge: &Edge) -> bool {
+        let user = self.user().filter(|_| self.names_user);
+        edge.client_id == self.client_id && edge.auth_id.clone().map(SameRecord) == user
+    }
+
     /// The row record of a row that is no record.
     pub(crate) fn row_record(&self, path: &Path, version: u64, content: Value) -> Option<RowRecord> {
         Some(RowRecord { id: self.row_id(path)?, version, content, auth_id: self.user.clone() })

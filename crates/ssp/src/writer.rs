@@ -126,6 +126,11 @@ impl Writer {
         match order {
             Order::Edges(edges) => self.take_in(edges),
             Order::Register { view, edges, done } => self.register(view, edges, done).await,
+            Order::Write { view, edges, done } => {
+                self.take_in(edges);
+                let mut refused = self.flush(Flush::Everything).await;
+                finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
+            }
             Order::Unregister { view, done } => {
                 self.generations.remove(view.key());
                 self.lanes.forget(view.key());

@@ -24,8 +24,9 @@ use crate::step::changes::{Content, Former};
 use crate::step::delta::{Marks, ResultDelta};
 use crate::step::executor::{Executor, Serial, in_parallel, is_worth_dividing};
 use crate::step::progress::{Progress, Stage};
+use crate::store::content::row_hash;
 use crate::store::edges::Edge;
-use crate::store::table::{Change, TableId};
+use crate::store::table::{Change, Row, TableId};
 use crate::value::digest::ResultId;
 use crate::value::{RecordId, Value, identity};
 
@@ -64,6 +65,8 @@ struct Found {
     row: Option<u32>,
     /// Whether the change changes nothing.
     is_as_before: bool,
+    /// What the change adds to the hash of the table.
+    hash: u128,
 }
 
 impl Circuit {
@@ -124,10 +127,12 @@ impl Circuit {
     /// Finds the row that a change concerns.
     fn find_change(&self, change: &Change) -> Found {
         let Some((table_id, table)) = self.store.named(&change.id.table) else {
-            return Found { table: None, row: None, is_as_before: change.content.is_none() };
+            let is_as_before = change.content.is_none();
+            return Found { table: None, row: None, is_as_before, hash: self.hash_of(change, None) };
         };
         let own = table.find(&change.id.key);
-        let is_as_before = match (own.and_then(|number| table.row(number)), &change.content) {
+        let former = own.and_then(|number| table.row(number));
+        let is_as_before = match (former, &change.content) {
             (None, None) => true,
             (Some(old), Some(content)) => {
                 old.content.fetch();
@@ -135,7 +140,17 @@ impl Circuit {
             }
             _ => false,
         };
-        Found { table: Some(table_id), row: own, is_as_before }
+        let hash = if is_as_before { 0 } else { self.hash_of(change, former) };
+        Found { table: Some(table_id), row: own, is_as_before, hash }
+    }
+
+    /// What a change of a row adds to the hash of its table, if that is kept.
+    fn hash_of(&self, change: &Change, former: Option<&Row>) -> u128 {
+        if !self.is_hashing {
+            return 0;
+        }
+        let fresh = change.content.as_ref().map_or(0, |content| row_hash(&change.id, content));
+        fresh.wrapping_sub(former.map_or(0, |row| row_hash(&row.id, &row.content)))
     }
 
     /// Puts a change into its table; false if nothing changed.
@@ -147,6 +162,7 @@ impl Circuit {
         let (table_id, own) = (found.table.unwrap_or_else(|| self.store.table_id(&id.table)), found.row);
         let fresh = content.map(|content| self.store.intern(id, version, content));
         let Some(table) = self.store.get_mut(table_id) else { return false };
+        table.hash = table.hash.wrapping_add(found.hash);
         let (number, id) = match (own, fresh) {
             (Some(number), Some(row)) => {
                 let id = row.id.clone();

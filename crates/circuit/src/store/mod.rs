@@ -1,6 +1,7 @@
 //! All relations, and reading across them.
 
 pub(crate) mod arrangement;
+pub(crate) mod content;
 pub(crate) mod edges;
 pub(crate) mod table;
 
@@ -12,6 +13,7 @@ use crate::collection::shrink::Shrink;
 use crate::collection::slab::Slab;
 use crate::dependent::read::{Aspect, Read};
 use crate::expr::reader::{Direction, Reader};
+use crate::store::content::row_hash;
 use crate::store::edges::EdgeIndex;
 use crate::store::table::{Row, Table, TableId};
 use crate::value::{Interner, Object, RecordId, Value};
@@ -80,6 +82,16 @@ impl Store {
     pub(crate) fn table_from(&self, first: TableId) -> Option<(TableId, &Table)> {
         let is_named = |id: TableId, table: &Table| self.by_name.get(&table.name) == Some(&id);
         self.relations.iter_from(first).find(|(id, table)| is_named(*id, table))
+    }
+
+    /// Computes the hashes of all tables of the database. O(rows).
+    pub(crate) fn hash_all(&mut self) {
+        for id in self.by_name.values() {
+            if let Some(table) = self.relations.get_mut(*id) {
+                let hashes = table.rows().map(|(_, row)| row_hash(&row.id, &row.content));
+                table.hash = hashes.fold(0, u128::wrapping_add);
+            }
+        }
     }
 
     /// All relations.

@@ -86,6 +86,8 @@ pub(crate) struct Table {
     pub(crate) virtual_columns: Slab<VirtualColumn>,
     /// The templates over this relation, ascending.
     pub(crate) templates: Vec<u32>,
+    /// The sum of the hashes of its rows, where the circuit keeps these.
+    pub(crate) hash: u128,
 }
 
 impl Table {
@@ -99,6 +101,7 @@ impl Table {
             arrangements: Arrangements::default(),
             virtual_columns: Slab::default(),
             templates: Vec::new(),
+            hash: 0,
         }
     }
 

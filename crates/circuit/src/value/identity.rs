@@ -128,11 +128,14 @@ pub fn hash_identity(value: &Value, hasher: &mut impl Hasher) {
 
 pub(crate) fn hash_object(object: &Object, hasher: &mut impl Hasher) {
     hasher.write_u64(object.len() as u64);
-    for (name, value) in object.iter() {
-        hasher.write_u64(name.len() as u64);
-        hasher.write(name.as_bytes());
-        hash_identity(value, hasher);
-    }
+    object.iter().for_each(|(name, value)| hash_field(name, value, hasher));
+}
+
+/// Feeds a field of an object to a hasher.
+pub(crate) fn hash_field(name: &str, value: &Value, hasher: &mut impl Hasher) {
+    hasher.write_u64(name.len() as u64);
+    hasher.write(name.as_bytes());
+    hash_identity(value, hasher);
 }
 
 fn hash_range(range: &Range, hasher: &mut impl Hasher) {

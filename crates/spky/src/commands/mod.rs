@@ -5,4 +5,5 @@ pub(crate) mod db;
 pub(crate) mod dev;
 pub(crate) mod lint;
 pub(crate) mod ssp;
+pub(crate) mod verify;
 pub(crate) mod watch;

@@ -93,6 +93,7 @@ impl World {
             throttle,
             page_size: 100,
             ttl_sweep: Duration::from_secs(60),
+            count_interval: Duration::from_secs(60),
             state_file: None,
             id: "ssp-test".to_owned(),
             names: names.clone(),

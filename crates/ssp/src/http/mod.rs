@@ -11,6 +11,7 @@ mod reset;
 mod serve;
 mod stall;
 mod state;
+mod verify;
 mod views;
 
 use std::sync::Arc;
@@ -106,6 +107,11 @@ fn guarded() -> OpenApiRouter<Context> {
         .routes(routes!(observe::metrics))
         .routes(routes!(openapi::document))
         .routes(routes!(reset::reset))
+        .routes(routes!(verify::holdings))
+        .routes(routes!(verify::records))
+        .routes(routes!(verify::repair))
+        .routes(routes!(verify::table))
+        .routes(routes!(verify::views, verify::compare_views))
         .routes(routes!(views::register))
         .routes(routes!(views::unregister))
 }

@@ -62,6 +62,10 @@ errors! {
     OfView: InvalidRequest, NotFound, SspNotReady;
     /// Of endpoints that ask the engine.
     OfEngine: SspNotReady;
+    /// Of endpoints that compare with the database.
+    OfComparison: DatabaseUnavailable, SspNotReady;
+    /// Of pages.
+    OfPage: InvalidRequest, SspNotReady;
     /// Of the endpoints that ask for the token.
     OfToken: Unauthorized;
     /// Of every endpoint.

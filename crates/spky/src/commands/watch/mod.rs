@@ -20,15 +20,13 @@ use std::time::Duration;
 
 use circuit::{Object, Value};
 use clap::Args;
-use config::{Config, Secret, Setting, Sources};
+use config::Sources;
 use database::Database;
 use futures::StreamExt;
-use protocol::{Names, ViewKey};
+use protocol::ViewKey;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tracing::Level;
-use url::Url;
 
-use self::api::Api;
 use self::edges::Edge;
 use self::lines::Lines;
 use self::table::Table;
@@ -36,9 +34,9 @@ use self::view::{Changed, View};
 use crate::client;
 use crate::error::Error;
 use crate::options::{self, DatabaseOptions};
-use crate::session::{self, Session};
-use crate::settings;
+use crate::sidecar::Sidecar;
 use crate::signals::Signals;
+use crate::target::Target;
 
 /// Options of `spky watch`.
 #[derive(Debug, Args)]
@@ -62,14 +60,6 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Edges that come this soon after each other are shown together.
 const GATHER: Duration = Duration::from_millis(30);
 
-/// Where everything is.
-struct Target {
-    ssp: Url,
-    secret: Option<Secret>,
-    database: database::Settings,
-    names: Names,
-}
-
 /// Where changes are shown.
 enum Display {
     Table(Table),
@@ -80,16 +70,16 @@ enum Display {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let config = options::load(&options.database.over(sources), Level::WARN)?;
-    let target = target(&config, options.ssp.as_deref())?;
+    let target = Target::find(&config, options.ssp.as_deref())?;
     let params = params(&options.params)?;
 
-    let api = Api::new(&target.ssp, target.secret.as_ref())?;
+    let sidecar = Sidecar::new(&target.ssp, target.secret.as_ref())?;
     let key: ViewKey = format!("watch-{}", uuid::Uuid::new_v4().simple())
         .parse()
         .map_err(|error: protocol::ViewKeyError| Error::Query(error.to_string()))?;
     let request = api::request(key.clone(), &options.query, &params)?;
 
-    signals.unless(api.check()).await?;
+    signals.unless(sidecar.check()).await?;
     // Listening begins before the view is there, so that no edge is missed.
     let client = signals.unless(client::connect(&target.database)).await?;
     let mut edges = signals.unless(edges::follow(&client, &target.names, &key)).await?;
@@ -98,7 +88,7 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     let database = signals.unless(async { connecting.await.map_err(Error::database(description)) }).await?;
     // From here on the view may exist, whatever happens next.
     let outcome = async {
-        let rows = signals.unless(api.register(&request)).await?;
+        let rows = signals.unless(api::register(&sidecar, &request)).await?;
         let mut view = View::new(database, &options.query, &params);
         let mut display = Display::new(&options.query)?;
         let changed = view.reconcile(rows).await?;
@@ -117,7 +107,7 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
                     display.show(&view, &changed)?;
                 }
                 _ = heartbeats.tick() => {
-                    let changed = view.reconcile(api.register(&request).await?).await?;
+                    let changed = view.reconcile(api::register(&sidecar, &request).await?).await?;
                     display.show(&view, &changed)?;
                 }
                 () = at(fade) => display.show(&view, &[])?,
@@ -125,7 +115,7 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
         }
     };
     let outcome: Result<(), Error> = outcome.await;
-    let unregistered = api.unregister(key).await;
+    let unregistered = api::unregister(&sidecar, key).await;
     outcome?;
     unregistered
 }
@@ -174,49 +164,6 @@ impl Display {
             Self::Lines(_) => None,
         }
     }
-}
-
-/// What was given on the command line or configured, and for the rest a running `spky dev`.
-fn target(config: &Config, ssp: Option<&str>) -> Result<Target, Error> {
-    let address = ssp.map_or_else(|| settings::ssp_url(config), str::to_owned);
-    let with_scheme = if address.contains("://") { address } else { format!("http://{address}") };
-    let ssp = Url::parse(&with_scheme).map_err(|error| Error::Usage(format!("--ssp {with_scheme}: {error}")))?;
-    let session = session_of(&ssp);
-    let from_session = |setting: Setting| session.as_ref().filter(|_| config.is_default(setting));
-
-    let mut database = settings::database(config)?;
-    if let Some(session) = from_session(Setting::DbUrl) {
-        database.endpoint = session.db.parse()?;
-    }
-    if let Some(session) = from_session(Setting::DbNs) {
-        database.namespace.clone_from(&session.namespace);
-    }
-    if let Some(session) = from_session(Setting::DbName) {
-        database.database.clone_from(&session.database);
-    }
-    if let Some(session) = from_session(Setting::DbUser) {
-        database.username.clone_from(&session.username);
-    }
-    if let Some(session) = from_session(Setting::DbPass) {
-        database.password.clone_from(&session.password);
-    }
-    let names = match from_session(Setting::TablePrefix) {
-        Some(session) => Names::new(&session.table_prefix)?,
-        None => settings::names(config)?,
-    };
-    let of_session = || from_session(Setting::AuthSecret).map(|session| Secret::new(session.secret.as_str()));
-    let secret = config.auth_secret.clone().or_else(of_session);
-    Ok(Target { ssp, secret, database, names })
-}
-
-/// The `spky dev` behind an address of this machine.
-fn session_of(ssp: &Url) -> Option<Session> {
-    let is_here = match ssp.host()? {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(ip) => ip.is_loopback(),
-        url::Host::Ipv6(ip) => ip.is_loopback(),
-    };
-    session::find(ssp.port_or_known_default()?).filter(|_| is_here)
 }
 
 fn params(given: &[String]) -> Result<Object, Error> {
