@@ -4,7 +4,7 @@
 //! anything tell that a table was removed, or defined again. So tables are looked at now and then, and when a view asks
 //! for one that is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
 use database::TableInfo;
@@ -17,6 +17,9 @@ use crate::errand::{Errand, Errands};
 pub(crate) struct Tables {
     /// Which table had the name, as the database counts them: one that is removed and defined again is another one.
     known: Arc<RwLock<BTreeMap<String, u64>>>,
+    /// Tables whose rows the database computes (`DEFINE TABLE … AS SELECT`). Its changefeed does not say which of them has
+    /// changed, so they can't be followed.
+    computed: Arc<RwLock<BTreeSet<String>>>,
     errands: Errands,
 }
 
@@ -32,7 +35,7 @@ pub(crate) struct Survey {
 impl Tables {
     /// Nothing is known; what is missed is asked for with `errands`.
     pub(crate) fn new(errands: Errands) -> Self {
-        Tables { known: Arc::default(), errands }
+        Tables { known: Arc::default(), computed: Arc::default(), errands }
     }
 
     pub(crate) fn add(&self, table: &TableInfo) {
@@ -60,6 +63,16 @@ impl Tables {
         *self.write() = tables;
     }
 
+    /// Takes over which tables the database computes.
+    pub(crate) fn set_computed(&self, tables: BTreeSet<String>) {
+        *self.computed.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = tables;
+    }
+
+    /// Whether the database computed the rows of a table when it was looked at last.
+    pub(crate) fn is_computed(&self, table: &str) -> bool {
+        self.computed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(table)
+    }
+
     /// Compares what is known with the application's tables as they are.
     pub(crate) fn survey(&self, tables: &[TableInfo]) -> Survey {
         let known = self.read();
@@ -72,7 +85,8 @@ impl Tables {
         }
     }
 
-    /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible.
+    /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible. A table that the
+    /// database computes is never read, and known to be one afterwards.
     pub(crate) async fn require(&self, table: &str) -> bool {
         if self.read().contains_key(table) {
             return true;

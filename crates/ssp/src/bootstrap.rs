@@ -127,9 +127,7 @@ impl Loader {
     /// What has happened to the tables of the application since they were read; what users may see has been taken over then.
     /// Two requests.
     pub(crate) async fn survey(&self) -> Result<Survey, Error> {
-        let mut tables = self.learn().await?;
-        tables.retain(|table| !table.is_view);
-        Ok(self.tables.survey(&tables))
+        Ok(self.tables.survey(&self.learn().await?))
     }
 
     /// As [`Loader::survey`], and these tables are to be read again in any case.
@@ -138,7 +136,7 @@ impl Loader {
         self.survey().await
     }
 
-    /// Takes over what users may see, and answers the tables of the application.
+    /// Takes over what users may see and which tables the database computes, and answers the other tables of the application.
     async fn learn(&self) -> Result<Vec<TableInfo>, Error> {
         let structure = self.database.structure().await?;
         match self.permissions.read(&structure) {
@@ -149,12 +147,18 @@ impl Loader {
                 self.send(Command::Permissions(Arc::default())).await?;
             }
         }
-        Ok(structure.tables)
+        let (computed, tables): (Vec<_>, Vec<_>) = structure.tables.into_iter().partition(|table| table.is_view);
+        self.tables.set_computed(computed.into_iter().map(|table| table.name).collect());
+        Ok(tables)
     }
 
     /// Takes in one table, which need not exist yet, if it is not known.
     pub(crate) async fn adopt(&self, table: &str) -> Result<(), Error> {
         if !self.settings.names.is_system(table) {
+            self.learn().await?;
+            if self.tables.is_computed(table) {
+                return Ok(());
+            }
             self.capture(&[table]).await?;
             let mut survey = self.survey().await?;
             survey.unread.retain(|unread| unread.name == table);

@@ -39,17 +39,24 @@ pub(super) async fn register(
     let query = query::compile_as(&request.surql, &visible, &context.permissions.get())
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
     // By push there is no changefeed that a table could lack.
+    let mut tables = BTreeSet::new();
+    query.plan.tables(&mut |table| {
+        tables.insert(table.clone());
+    });
     if context.settings.capture == Capture::Feed {
-        let mut tables = BTreeSet::new();
-        query.plan.tables(&mut |table| {
-            tables.insert(table.clone());
-        });
-        for table in tables {
-            if !context.tables.require(&table).await {
+        for table in &tables {
+            if !context.tables.require(table).await {
                 let message = format!("the table {table} can't be captured now");
                 return Err(Failure::new(ErrorCode::DatabaseUnavailable, message));
             }
         }
+    }
+    if let Some(table) = tables.iter().find(|table| context.tables.is_computed(table)) {
+        let message = format!(
+            "the rows of {table} are computed by the database (DEFINE TABLE … AS SELECT), whose changefeed does not say \
+             which of them have changed: select from the tables that they are computed from"
+        );
+        return Err(Failure::new(ErrorCode::UnsupportedQuery, message));
     }
     let row = QueryRow {
         key: request.id.clone(),
