@@ -19,12 +19,13 @@ pub(crate) struct Bound {
 }
 
 impl Database {
-    /// The statements for a batch.
-    pub(crate) fn chunks(&self, batch: &WriteBatch) -> Result<Vec<Bound>> {
+    /// The statements for a batch, each time for so many rows at most.
+    pub(crate) fn chunks(&self, batch: &WriteBatch, rows: usize) -> Result<Vec<Bound>> {
         let query_table = self.names().query();
         let convert = converting(ACTION);
         // Room for what the estimate of a value's size overlooks.
-        let mut chunks = Chunks { limit: self.settings().max_message_bytes / 3, ..Chunks::default() };
+        let limit = self.settings().max_message_bytes / 3;
+        let mut chunks = Chunks { limit, most_rows: rows, ..Chunks::default() };
         for place in &batch.clears {
             for table in [&*place.edge_table, &self.names().row()] {
                 chunks.push(Part::Clears, sdk::Value::RecordId(records_of_query(table, &place.query)));
@@ -142,18 +143,22 @@ const NOTE: &str = "FOR $note IN $results { UPDATE $note.id SET hash = $note.has
 struct Chunks {
     /// How many bytes a message may hold.
     limit: usize,
+    /// How many rows it may hold.
+    most_rows: usize,
     finished: Vec<Bound>,
     parts: [Vec<sdk::Value>; PARTS.len()],
     bytes: usize,
+    rows: usize,
 }
 
 impl Chunks {
     fn push(&mut self, part: Part, row: sdk::Value) {
         let bytes = size_of_value(&row);
-        if self.bytes > 0 && self.bytes + bytes > self.limit {
+        if self.bytes > 0 && (self.bytes + bytes > self.limit || self.rows == self.most_rows) {
             self.flush();
         }
         self.bytes += bytes;
+        self.rows += 1;
         self.parts[part as usize].push(row);
     }
 
@@ -166,7 +171,7 @@ impl Chunks {
                 bound.variables.insert(part.name(), sdk::Value::Array(rows.into()));
             }
         }
-        self.bytes = 0;
+        (self.bytes, self.rows) = (0, 0);
         if !bound.text.is_empty() {
             self.finished.push(bound);
         }
@@ -179,7 +184,7 @@ impl Chunks {
 }
 
 /// About how many bytes a value takes in a message.
-fn size_of_value(value: &sdk::Value) -> usize {
+pub(crate) fn size_of_value(value: &sdk::Value) -> usize {
     const OVERHEAD: usize = 32;
     OVERHEAD
         + match value {

@@ -25,7 +25,7 @@ use crate::settings::Settings;
 /// How long opening a connection may take, with signing in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a transaction that lost a conflict is tried again before the caller learns of it.
-const CONFLICT_ATTEMPTS: u32 = 8;
+pub(crate) const CONFLICT_ATTEMPTS: u32 = 8;
 
 /// A connection to one database, shared by all its clones.
 #[derive(Clone)]
@@ -123,6 +123,17 @@ impl Database {
         text: impl Into<Cow<'static, str>>,
         variables: Variables,
     ) -> Result<Answer> {
+        self.run_trying(action, text, variables, CONFLICT_ATTEMPTS).await
+    }
+
+    /// As [`Database::run_retrying`], with so many attempts.
+    pub(crate) async fn run_trying(
+        &self,
+        action: &'static str,
+        text: impl Into<Cow<'static, str>>,
+        variables: Variables,
+        attempts: u32,
+    ) -> Result<Answer> {
         let text = text.into();
         let mut attempt = 1;
         loop {
@@ -131,7 +142,7 @@ impl Database {
                 self.inner.conflicts.fetch_add(1, Ordering::Relaxed);
             }
             match outcome {
-                Err(Error::Conflict { .. }) if attempt < CONFLICT_ATTEMPTS => {
+                Err(Error::Conflict { .. }) if attempt < attempts => {
                     let ceiling = 4_u64 << attempt;
                     let pause = rand::random_range(ceiling / 2..=ceiling);
                     tracing::debug!(action, attempt, pause, "lost against a concurrent transaction");

@@ -7,7 +7,7 @@ use protocol::{ContentHash, ViewKey};
 use surrealdb::types as sdk;
 
 use crate::chunks::Bound;
-use crate::connect::Database;
+use crate::connect::{CONFLICT_ATTEMPTS, Database};
 use crate::convert::{object_to_sdk, record_id_to_sdk};
 use crate::edges::{Edge, EdgeId};
 use crate::error::{Error, Result};
@@ -75,15 +75,27 @@ impl WriteBatch {
 }
 
 pub(crate) const ACTION: &str = "writing results";
+/// How many rows are written in one transaction where a larger one has lost.
+const PART: usize = 200;
 
 impl Database {
-    /// Writes a batch in one transaction and one request. Writing it twice is harmless. A conflict is retried.
+    /// Writes a batch in one transaction and one request. Writing it twice is harmless.
     ///
-    /// A batch that exceeds what fits into a message (some 100,000 edges) is written in several transactions, in order.
+    /// A batch that exceeds what fits into a message (some 100,000 edges) is written in several transactions, in order. So
+    /// is one that loses against a concurrent transaction: an application that deletes records takes their edges with
+    /// them, and the longer a transaction lasts, the surer it loses to one of these deletions, and they to it.
     pub async fn write(&self, batch: &WriteBatch) -> Result<()> {
-        for bound in self.chunks(batch)? {
+        match self.write_in_parts(batch, usize::MAX, 1).await {
+            Err(Error::Conflict { .. }) => self.write_in_parts(batch, PART, CONFLICT_ATTEMPTS).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Writes a batch in transactions of so many rows at most.
+    async fn write_in_parts(&self, batch: &WriteBatch, rows: usize, attempts: u32) -> Result<()> {
+        for bound in self.chunks(batch, rows)? {
             let text = bound.text;
-            self.run_retrying(ACTION, format!("BEGIN;\n{text}COMMIT;"), bound.variables).await?;
+            self.run_trying(ACTION, format!("BEGIN;\n{text}COMMIT;"), bound.variables, attempts).await?;
         }
         Ok(())
     }
@@ -97,7 +109,7 @@ impl Database {
     /// [`Error::TooLarge`] if the batch does not fit into one message.
     pub async fn confirm(&self, expected: &[Change], batch: &WriteBatch) -> Result<Confirmed> {
         const ACTION: &str = "confirming a change";
-        let mut chunks = self.chunks(batch)?;
+        let mut chunks = self.chunks(batch, usize::MAX)?;
         if chunks.len() > 1 {
             return Err(Error::TooLarge { action: ACTION, reason: format!("{} rows at once", batch.len()) });
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, SameRecord};
-use database::{Confirmed, Database, Error, ResultInfo, WriteBatch};
+use database::{Confirmed, Database, Error, QueryRow, ResultInfo, WriteBatch};
 use protocol::{ChangedRow, Format, RowAction, ViewChange, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
@@ -31,6 +31,9 @@ use crate::view::View;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How many registrations are written with one request.
+const REGISTERED_AT_ONCE: usize = 100;
+
 /// The writer's state. [`Writer::run`] is its task.
 pub(crate) struct Writer {
     database: Database,
@@ -49,6 +52,8 @@ pub(crate) struct Writer {
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
+    /// Registrations that are taken in and not written yet.
+    enrolled: Vec<(Arc<View>, Finish)>,
     metrics: Metrics,
 }
 
@@ -82,6 +87,7 @@ impl Writer {
             confirm_by: None,
             generations: HashMap::new(),
             held: None,
+            enrolled: Vec::new(),
             metrics,
         }
     }
@@ -103,10 +109,12 @@ impl Writer {
             self.carry_out(order).await;
             // What has queued up meanwhile belongs to the same window.
             while !self.lanes.is_full()
+                && self.enrolled.len() < REGISTERED_AT_ONCE
                 && let Ok(order) = orders.try_recv()
             {
                 self.carry_out(order).await;
             }
+            self.register().await;
             if self.lanes.is_full() || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
                 self.flush(Flush::Due).await;
             }
@@ -123,9 +131,13 @@ impl Writer {
     }
 
     async fn carry_out(&mut self, order: Order) {
+        if !matches!(order, Order::Edges(_) | Order::Register { .. }) {
+            // What comes later finds it written.
+            self.register().await;
+        }
         match order {
             Order::Edges(edges) => self.take_in(edges),
-            Order::Register { view, edges, done } => self.register(view, edges, done).await,
+            Order::Register { view, edges, done } => self.enroll(view, edges, done).await,
             Order::Unregister { view, done } => {
                 self.generations.remove(view.key());
                 self.lanes.forget(view.key());
@@ -170,25 +182,57 @@ impl Writer {
         }
     }
 
-    /// Two requests: the view's row, and its edges together with all that waits.
-    async fn register(&mut self, view: Arc<View>, edges: Edges, done: Finish) {
+    /// Takes a registration in. It is written with those that queue up meanwhile.
+    async fn enroll(&mut self, view: Arc<View>, edges: Edges, done: Finish) {
+        if self.enrolled.iter().any(|(other, _)| other.key() == view.key()) {
+            self.register().await;
+        }
         if self.lanes.is_elsewhere(view.key(), view.interval) {
             // It was registered with another frequency. What waits there comes first.
+            self.register().await;
             self.flush(Flush::Everything).await;
         }
         self.take_in(edges);
-        match self.database.register_query(&view.row, self.ref_mode).await {
-            Ok(()) => {
-                self.generations.insert(view.key().clone(), view.generation);
-                let mut refused = self.flush(Flush::Everything).await;
-                finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
-            }
-            Err(error) => {
+        self.enrolled.push((view, done));
+    }
+
+    /// Writes the registrations that were taken in. Two requests: the views' rows, and their edges together with all that
+    /// waits.
+    async fn register(&mut self) {
+        let enrolled = std::mem::take(&mut self.enrolled);
+        if enrolled.is_empty() {
+            return;
+        }
+        let mut failed = self.register_rows(&enrolled).await;
+        for (view, _) in &enrolled {
+            if failed.contains_key(view.key()) {
                 // Whoever asked for the view learns of it and unregisters it again.
                 self.lanes.forget(view.key());
-                finish(done, Err(error));
+            } else {
+                self.generations.insert(view.key().clone(), view.generation);
             }
         }
+        failed.extend(self.flush(Flush::Everything).await);
+        for (view, done) in enrolled {
+            finish(done, failed.remove(view.key()).map_or(Ok(()), Err));
+        }
+    }
+
+    /// Answers the views whose rows could not be written. What is wrong with one of them is not the fault of the others.
+    async fn register_rows(&self, enrolled: &[(Arc<View>, Finish)]) -> HashMap<ViewKey, Error> {
+        let rows: Vec<&QueryRow> = enrolled.iter().map(|(view, _)| &view.row).collect();
+        let Err(error) = self.database.register_queries(&rows, self.ref_mode).await else { return HashMap::new() };
+        if let [row] = rows[..] {
+            return HashMap::from([(row.key.clone(), error)]);
+        }
+        tracing::warn!(%error, views = rows.len(), "views could not be registered together, trying each");
+        let mut failed = HashMap::new();
+        for row in rows {
+            if let Err(error) = self.database.register_query(row, self.ref_mode).await {
+                failed.insert(row.key.clone(), error);
+            }
+        }
+        failed
     }
 
     /// Removes expired views. The database decides in one statement whether a view is expired when it is removed, so a sign of

@@ -159,7 +159,7 @@ impl Machine {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    fn sidecar_log(&self) -> PathBuf {
+    pub fn sidecar_log(&self) -> PathBuf {
         self.folder.path().join("sidecar.log")
     }
 

@@ -23,7 +23,7 @@ const PAGE: usize = 20_000;
 /// Mismatches that are shown.
 const EXAMPLES: u64 = 20;
 /// How long it may take until what was written has arrived.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What was compared so far.
 pub struct Comparison {

@@ -14,7 +14,14 @@ pub const SCHEMA: &str = "
     DEFINE TABLE comment SCHEMALESS;
     DEFINE TABLE likes TYPE RELATION SCHEMALESS;
     -- For SurrealDB's own answers, which would take minutes otherwise.
-    DEFINE INDEX of_post ON comment FIELDS post;
+    DEFINE INDEX by_author ON post FIELDS author;
+    DEFINE INDEX by_editor ON post FIELDS editor;
+    DEFINE INDEX by_title ON post FIELDS title;
+    DEFINE INDEX by_views ON post FIELDS views;
+    DEFINE INDEX by_post ON comment FIELDS post;
+    DEFINE INDEX by_author ON comment FIELDS author;
+    DEFINE INDEX by_org ON person FIELDS org;
+    DEFINE INDEX by_in ON likes FIELDS in;
 ";
 
 /// How many records there are at most. Ids are used again, so neither rows nor versions grow without bound.
@@ -31,8 +38,8 @@ pub struct Sizes {
 impl Sizes {
     /// As much data as gives each of so many views some rows, and each row some views.
     pub fn of(views: u64) -> Sizes {
-        let people = (views / 100).clamp(20, 400);
-        Sizes { orgs: people / 4, people, posts: people * 5, comments: people * 7, likes: people * 7, words: people }
+        let people = (views / 25).clamp(20, 2_000);
+        Sizes { orgs: people / 8, people, posts: people * 2, comments: people * 4, likes: people * 2, words: people }
     }
 }
 
@@ -55,7 +62,7 @@ pub fn initial(sizes: &Sizes, random: &mut Random) -> Vec<String> {
 /// A random write. Some are aborted on purpose.
 pub fn write(sizes: &Sizes, random: &mut Random) -> String {
     let (post, comment) = (random.below(sizes.posts), random.below(sizes.comments));
-    match random.below(40) {
+    match random.below(39) {
         0..=7 => format!("UPDATE post:{post} SET views = {}", random.below(VIEWS)),
         8..=10 => format!("UPDATE post:{post} SET status = {}", status(random)),
         11..=13 => format!("UPDATE post:{post} SET priority = {}", random.below(PRIORITIES)),
@@ -77,7 +84,10 @@ pub fn write(sizes: &Sizes, random: &mut Random) -> String {
                 post_of(sizes, random)
             )
         }
-        37 => format!("BEGIN; UPDATE post:{post} SET priority = 100; DELETE comment; THROW 'never mind'; COMMIT"),
+        37 => format!(
+            "BEGIN; UPDATE post:{post} SET priority = 100; DELETE comment:{comment}; THROW 'never mind'; COMMIT"
+        ),
+        // Each of these concerns a hundred views, and some of them all rows.
         _ => {
             let mut of_oracle = writes::round(random);
             of_oracle.swap_remove(random.below(of_oracle.len() as u64) as usize).surql
@@ -86,7 +96,7 @@ pub fn write(sizes: &Sizes, random: &mut Random) -> String {
 }
 
 /// The values that `views`, `priority` and `level` may have.
-pub const VIEWS: u64 = 1_000;
+pub const VIEWS: u64 = 10_000;
 pub const PRIORITIES: u64 = 8;
 pub const LEVELS: u64 = 10;
 /// The moments that `at` may be, in days.

@@ -83,7 +83,7 @@ async fn many_views_stay_right_for_long() {
     let mut random = Random(plan.seed);
     let sizes = Sizes::of(plan.views);
     let environment =
-        vec![("SPKY_LOG", "warn".to_owned()), ("SPKY_TTL_CLEANUP_INTERVAL_SECS", SWEEP.as_secs().to_string())];
+        vec![("SPKY_LOG", "info".to_owned()), ("SPKY_TTL_CLEANUP_INTERVAL_SECS", SWEEP.as_secs().to_string())];
     let (mut machine, application) = Machine::start(data::SCHEMA, environment).await;
     for statement in data::initial(&sizes, &mut random) {
         application.run(&statement).await;
@@ -93,7 +93,7 @@ async fn many_views_stay_right_for_long() {
     machine.register("barrier", "SELECT * FROM barrier", "{}").await;
 
     let started = Instant::now();
-    let mut views = Views::new(machine.url(""), sizes.clone());
+    let mut views = Views::new(machine.url(""), machine.sidecar_log(), sizes.clone());
     views.fill(plan.views, &mut random).await;
     let took = started.elapsed();
     let rate = views.len() as f64 / took.as_secs_f64();

@@ -4,17 +4,16 @@ use crate::data::{LEVELS, PRIORITIES, Sizes, VIEWS};
 use crate::queries::Query;
 use crate::support::Random;
 
-const TEMPLATES: &[&str] = &[
-    // Conditions.
+/// Those that an index finds rows for, also when SurrealDB is asked.
+const COMMON: &[&str] = &[
     "SELECT * FROM post WHERE author = $person",
     "SELECT * FROM post WHERE author = $person AND status = 'open'",
     "SELECT * FROM post WHERE author = $person AND priority > $priority",
     "SELECT id, title FROM post WHERE author = $person AND status != 'closed'",
     "SELECT * FROM post WHERE author = $person OR editor = $person",
     "SELECT * FROM post WHERE author IN [$person, $other]",
-    "SELECT * FROM post WHERE tags CONTAINS $word",
-    "SELECT * FROM post WHERE tags CONTAINS $word AND status = 'open'",
-    "SELECT * FROM post WHERE tags CONTAINSALL [$word, $word]",
+    "SELECT *, author.name AS author_name FROM post WHERE author = $person",
+    "SELECT id, <-likes<-person AS fans FROM post WHERE author = $person",
     "SELECT * FROM post WHERE title = $title",
     "SELECT * FROM post WHERE id = $post",
     "SELECT * FROM post WHERE id IN [$post, post:1]",
@@ -25,18 +24,9 @@ const TEMPLATES: &[&str] = &[
     "SELECT * FROM comment WHERE post = $post AND author = $person",
     "SELECT * FROM person WHERE org = $org AND level > $level",
     "SELECT * FROM person WHERE id = $person",
-    // Links.
-    "SELECT * FROM post WHERE author.name = $name",
-    "SELECT * FROM post WHERE author.org.name = $org_name AND priority = $priority",
-    "SELECT *, author.name AS author_name FROM post WHERE author = $person",
-    "SELECT * FROM comment WHERE post.author = $person",
-    "SELECT * FROM comment WHERE post.author.org = $org AND post.status = 'open'",
     // Windows.
     "SELECT * FROM post WHERE author = $person ORDER BY at DESC, id LIMIT 3",
     "SELECT * FROM post WHERE author = $person ORDER BY views, id LIMIT 2 START 1",
-    "SELECT * FROM post WHERE tags CONTAINS $word ORDER BY views DESC, id LIMIT $limit",
-    "SELECT * FROM post WHERE status = 'open' ORDER BY priority DESC, views DESC, id LIMIT $limit",
-    "SELECT * FROM post ORDER BY views DESC, id LIMIT $limit START $start",
     "SELECT * FROM comment WHERE post = $post ORDER BY at DESC, id LIMIT 2",
     "SELECT * FROM comment WHERE author = $person ORDER BY post.views DESC, id LIMIT 4",
     // Subqueries.
@@ -48,16 +38,29 @@ const TEMPLATES: &[&str] = &[
      WHERE post = $parent.id) AS comments FROM post WHERE id = $post",
     "SELECT *, (SELECT * FROM post WHERE author = $parent.id ORDER BY at DESC, id LIMIT 2) AS posts FROM person \
      WHERE org = $org AND level = $level",
+];
+
+/// Those for which SurrealDB reads a whole table, or of which many see the same rows. One view in [`RARELY`] is of these.
+const RARE: &[&str] = &[
+    "SELECT * FROM post WHERE tags CONTAINS $word",
+    "SELECT * FROM post WHERE tags CONTAINS $word AND status = 'open'",
+    "SELECT * FROM post WHERE tags CONTAINS $word ORDER BY views DESC, id LIMIT $limit",
+    "SELECT * FROM post WHERE author.name = $name",
+    "SELECT * FROM post WHERE author.org.name = $org_name AND priority = $priority",
+    "SELECT * FROM comment WHERE post.author = $person",
+    "SELECT * FROM comment WHERE post.author.org = $org AND post.status = 'open'",
+    "SELECT * FROM post WHERE status = 'open' ORDER BY priority DESC, views DESC, id LIMIT $limit",
+    "SELECT * FROM post ORDER BY views DESC, id LIMIT $limit START $start",
     "SELECT * FROM post WHERE author IN (SELECT VALUE id FROM person WHERE org = $org AND level = $level)",
     "SELECT * FROM post WHERE id IN (SELECT VALUE out FROM likes WHERE in = $person)",
-    // Graph.
-    "SELECT id, <-likes<-person AS fans FROM post WHERE author = $person",
     "SELECT * FROM person WHERE ->likes->post CONTAINS $post",
 ];
+const RARELY: u64 = 16;
 
 /// A query of a client.
 pub fn random(sizes: &Sizes, random: &mut Random) -> Query {
-    let surql = random.pick(TEMPLATES);
+    let templates = if random.below(RARELY) == 0 { RARE } else { COMMON };
+    let surql = random.pick(templates);
     let mut params = Vec::new();
     let mut bind = |name: &str, value: String| {
         if uses(surql, name) {
@@ -75,7 +78,7 @@ pub fn random(sizes: &Sizes, random: &mut Random) -> Query {
     bind("priority", random.below(PRIORITIES).to_string());
     bind("level", random.below(LEVELS).to_string());
     bind("views", random.below(VIEWS).to_string());
-    bind("high", (VIEWS - 1 - random.below(VIEWS / 100)).to_string());
+    bind("high", (VIEWS - 1 - random.below(VIEWS / 500)).to_string());
     bind("limit", (1 + random.below(8)).to_string());
     bind("start", random.below(4).to_string());
     Query { surql: surql.to_owned(), params: format!("{{ {} }}", params.join(", ")) }

@@ -1,6 +1,7 @@
 //! The clients: their views come, are replaced, go, and expire.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -28,6 +29,8 @@ const ORACLES: u64 = 40;
 pub struct Views {
     url: String,
     http: reqwest::Client,
+    /// What the sidecar logs.
+    log: PathBuf,
     sizes: Sizes,
     lasting: Vec<(String, Query)>,
     of_oracle: HashMap<String, Query>,
@@ -50,10 +53,10 @@ pub struct Expected {
 }
 
 impl Views {
-    pub fn new(url: String, sizes: Sizes) -> Views {
+    pub fn new(url: String, log: PathBuf, sizes: Sizes) -> Views {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
         let (lasting, of_oracle, expiring) = Default::default();
-        Views { url, http, sizes, lasting, of_oracle, expiring, came: 0, went: 0 }
+        Views { url, http, log, sizes, lasting, of_oracle, expiring, came: 0, went: 0 }
     }
 
     /// Registers the first views, among them the oracle's list.
@@ -113,7 +116,11 @@ impl Views {
             let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(SECRET).json(&body);
             let answer = request.send().await.expect("the sidecar answers");
             let status = answer.status();
-            assert!(status.is_success(), "{body}: {status} {}", answer.text().await.unwrap_or_default());
+            if !status.is_success() {
+                let answer = answer.text().await.unwrap_or_default();
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("{body}: {status} {answer}\n{log}");
+            }
         });
         stream::iter(requests).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
