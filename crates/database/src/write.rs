@@ -23,6 +23,8 @@ pub struct WriteBatch {
     pub rows: Vec<RowRecord>,
     /// Edges to create or bring up to date.
     pub puts: Vec<Edge>,
+    /// Edges that are there, to be given a version; one that has gone meanwhile is created again.
+    pub updates: Vec<Edge>,
     /// Edges to remove; it does not matter if they are gone.
     pub removes: Vec<EdgeId>,
     /// Row records to remove.
@@ -69,23 +71,25 @@ impl WriteBatch {
 
     /// How many rows are to be written.
     pub fn len(&self) -> usize {
-        let edges = self.puts.len() + self.removes.len();
+        let edges = self.puts.len() + self.updates.len() + self.removes.len();
         self.clears.len() + self.rows.len() + edges + self.gone.len() + self.results.len()
     }
 }
 
 pub(crate) const ACTION: &str = "writing results";
+/// How often it is tried to write a batch in one transaction.
+const ATTEMPTS_AT_ONCE: u32 = 3;
 /// How many rows are written in one transaction where a larger one has lost.
 const PART: usize = 200;
 
 impl Database {
-    /// Writes a batch in one transaction and one request. Writing it twice is harmless.
+    /// Writes a batch in one transaction and one request. Writing it twice is harmless. A conflict is retried.
     ///
     /// A batch that exceeds what fits into a message (some 100,000 edges) is written in several transactions, in order. So
-    /// is one that loses against a concurrent transaction: an application that deletes records takes their edges with
-    /// them, and the longer a transaction lasts, the surer it loses to one of these deletions, and they to it.
+    /// is one that loses time and again: an application that deletes records takes their edges with them, and the longer
+    /// a transaction lasts, the surer it loses to such a deletion, or makes it lose.
     pub async fn write(&self, batch: &WriteBatch) -> Result<()> {
-        match self.write_in_parts(batch, usize::MAX, 1).await {
+        match self.write_in_parts(batch, usize::MAX, ATTEMPTS_AT_ONCE).await {
             Err(Error::Conflict { .. }) => self.write_in_parts(batch, PART, CONFLICT_ATTEMPTS).await,
             outcome => outcome,
         }

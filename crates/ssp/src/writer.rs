@@ -327,7 +327,7 @@ impl Writer {
         let outcome = writing.instrument(span).await;
         let outcome_name = match &outcome {
             Ok(confirmed) if confirmed.is_written => {
-                self.metrics.edges(batch.puts.len(), batch.removes.len());
+                self.metrics.edges(batch.puts.len() + batch.updates.len(), batch.removes.len());
                 "written"
             }
             Ok(_) => "unconfirmed",
@@ -452,14 +452,15 @@ fn parts(buffers: &Buffers) -> HashMap<ViewKey, WriteBatch> {
 }
 
 fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
-    let NetEdge { view, path, version, content, .. } = edge;
+    let NetEdge { view, path, is_new, version, content } = edge;
     let Some(version) = *version else {
         batch.removes.push(view.edge_id(path));
         batch.gone.extend(view.row_id(path));
         return;
     };
     if view.format() == Format::Streaming {
-        batch.puts.push(view.edge(path, version));
+        let edges = if *is_new { &mut batch.puts } else { &mut batch.updates };
+        edges.push(view.edge(path, version));
     }
     batch.rows.extend(content.and_then(|content| view.row_record(path, version, content.clone())));
 }
