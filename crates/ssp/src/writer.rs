@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use circuit::{Change, SameRecord};
 use database::{Confirmed, Database, Error, QueryRow, ResultInfo, WriteBatch};
-use protocol::{ChangedRow, Format, RowAction, ViewChange, ViewKey};
+use protocol::{ChangedRow, RowAction, ViewChange, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::batch::{Buffers, batch, parts};
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
-use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
+use crate::edge_buffer::NetEdge;
 use crate::events::Events;
 use crate::json;
 use crate::lanes::Lanes;
@@ -420,51 +421,6 @@ impl Writer {
     }
 }
 
-/// What is written together, with the lanes that it comes from.
-type Buffers = [(Duration, EdgeBuffer)];
-
-/// All of it.
-fn batch(buffers: &Buffers) -> WriteBatch {
-    let mut batch = WriteBatch::default();
-    for (_, buffer) in buffers {
-        buffer.clears().for_each(|view| batch.clears.push(view.place()));
-        buffer.edges().for_each(|edge| put(&edge, &mut batch));
-        buffer.notes().for_each(|(view, note)| batch.results.push(info(view, note)));
-    }
-    batch
-}
-
-/// The part of each view.
-fn parts(buffers: &Buffers) -> HashMap<ViewKey, WriteBatch> {
-    let mut parts: HashMap<ViewKey, WriteBatch> = HashMap::new();
-    for (_, buffer) in buffers {
-        for view in buffer.clears() {
-            parts.entry(view.key().clone()).or_default().clears.push(view.place());
-        }
-        for edge in buffer.edges() {
-            put(&edge, parts.entry(edge.view.key().clone()).or_default());
-        }
-        for (view, note) in buffer.notes() {
-            parts.entry(view.key().clone()).or_default().results.push(info(view, note));
-        }
-    }
-    parts
-}
-
-fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
-    let NetEdge { view, path, is_new, version, content } = edge;
-    let Some(version) = *version else {
-        batch.removes.push(view.edge_id(path));
-        batch.gone.extend(view.row_id(path));
-        return;
-    };
-    if view.format() == Format::Streaming {
-        let edges = if *is_new { &mut batch.puts } else { &mut batch.updates };
-        edges.push(view.edge(path, version));
-    }
-    batch.rows.extend(content.and_then(|content| view.row_record(path, version, content.clone())));
-}
-
 fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
     let NetEdge { view, path, is_new, version, content } = edge;
     let action = match (version, is_new) {
@@ -480,16 +436,6 @@ fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
         parent: path.under().map(|(parent, _)| id(parent)),
         relation: path.under().map(|(_, relation)| relation.to_string()),
         record: content.map(json::to_json),
-    }
-}
-
-fn info(view: &View, note: &Note) -> ResultInfo {
-    ResultInfo {
-        query: view.key().clone(),
-        hash: note.hash,
-        row_count: note.rows,
-        result: note.result.clone(),
-        error: note.error.as_deref().map(str::to_owned),
     }
 }
 
