@@ -72,6 +72,9 @@ impl Database {
         for edge in &batch.puts {
             chunks.push(Part::Puts, edge.to_sdk(&query_table).map_err(&convert)?);
         }
+        for edge in &batch.updates {
+            chunks.push(Part::Updates, edge.to_sdk(&query_table).map_err(&convert)?);
+        }
         for id in &batch.removes {
             chunks.push(Part::Removes, sdk::Value::RecordId(id.to_sdk().map_err(&convert)?));
         }
@@ -121,12 +124,14 @@ enum Part {
     Clears,
     Rows,
     Puts,
+    Updates,
     Removes,
     Gone,
     Results,
 }
 
-const PARTS: [Part; 6] = [Part::Clears, Part::Rows, Part::Puts, Part::Removes, Part::Gone, Part::Results];
+const PARTS: [Part; 7] =
+    [Part::Clears, Part::Rows, Part::Puts, Part::Updates, Part::Removes, Part::Gone, Part::Results];
 
 impl Part {
     fn name(self) -> &'static str {
@@ -134,6 +139,7 @@ impl Part {
             Part::Clears => "clears",
             Part::Rows => "rows",
             Part::Puts => "puts",
+            Part::Updates => "updates",
             Part::Removes => "removes",
             Part::Gone => "gone",
             Part::Results => "results",
@@ -145,6 +151,7 @@ impl Part {
             Part::Clears => CLEAR,
             Part::Rows => ROW,
             Part::Puts => PUT,
+            Part::Updates => UPDATE,
             Part::Removes => REMOVE,
             Part::Gone => GONE,
             Part::Results => NOTE,
@@ -168,6 +175,13 @@ const ROW: &str = "FOR $row IN $rows { \
 const PUT: &str = "FOR $put IN $puts { RELATE OR UPDATE ($put.in)->($put.id)->($put.out) SET version = $put.version, \
     clientId = $put.clientId, auth_id = $put.auth_id, parent = $put.parent, parent_rel = $put.parent_rel, \
     updatedAt = time::now() RETURN NONE; };\n";
+/// As [`PUT`] does, and in half the time where the edge is there, of which only these fields change.
+const UPDATE: &str = "FOR $put IN $updates { \
+    LET $known = (UPDATE $put.id SET version = $put.version, updatedAt = time::now() RETURN VALUE true); \
+    IF array::is_empty($known) { \
+    RELATE OR UPDATE ($put.in)->($put.id)->($put.out) SET version = $put.version, clientId = $put.clientId, \
+    auth_id = $put.auth_id, parent = $put.parent, parent_rel = $put.parent_rel, updatedAt = time::now() RETURN NONE; \
+    }; };\n";
 const REMOVE: &str = "DELETE $removes RETURN NONE;\n";
 const GONE: &str = "DELETE $gone RETURN NONE;\n";
 const NOTE: &str = "FOR $note IN $results { UPDATE $note.id SET hash = $note.hash, rowCount = $note.rowCount, \
@@ -208,7 +222,7 @@ impl Chunks {
 }
 
 /// About how many bytes a value takes in a message.
-fn size_of_value(value: &sdk::Value) -> usize {
+pub(crate) fn size_of_value(value: &sdk::Value) -> usize {
     const OVERHEAD: usize = 32;
     OVERHEAD
         + match value {

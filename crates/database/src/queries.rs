@@ -1,5 +1,6 @@
 //! The records of views, and the tables that their edges need.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use protocol::{ContentHash, Format, Frequency, ViewKey};
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 
+use crate::chunks::size_of_value;
 use crate::connect::Database;
-use crate::convert::{object_from_sdk, object_to_sdk, record_id_to_sdk, to_sdk};
+use crate::convert::{ConvertError, object_from_sdk, object_to_sdk, record_id_to_sdk, to_sdk};
 use crate::edges::{Edge, keys_of_query, query_record, records_of_query};
 use crate::error::{Error, Result};
 use crate::ident::escape;
@@ -21,6 +23,16 @@ use crate::schema::{self, RefMode, user_edge_table};
 const PAGE: usize = 10_000;
 /// How many views are removed in one transaction: each takes its edges with it.
 const REMOVED_AT_ONCE: usize = 100;
+
+/// Stores `$views`. UPDATE and then CREATE: an UPSERT tries to create first and rolls back to a save point, which takes
+/// quadratic time where the rows are there.
+const REGISTER: &str = "FOR $view IN $views { \
+    LET $known = (UPDATE $view.id SET surql = $view.surql, params = $view.params, clientId = $view.client, \
+    authId = $view.user, access = $view.access, token = $view.token, ttl = $view.ttl, format = $view.format, \
+    frequency = $view.frequency, lastActiveAt = time::now() RETURN VALUE true); \
+    IF array::is_empty($known) { CREATE $view.id SET surql = $view.surql, params = $view.params, \
+    clientId = $view.client, authId = $view.user, access = $view.access, token = $view.token, ttl = $view.ttl, \
+    format = $view.format, frequency = $view.frequency, lastActiveAt = time::now() RETURN NONE; }; };\n";
 
 /// A view as its client registered it.
 #[derive(Clone, Debug)]
@@ -54,38 +66,66 @@ impl Database {
     ///
     /// Registering counts as a sign of life. What is noted about the result stays until the next write.
     pub async fn register_query(&self, row: &QueryRow, mode: RefMode) -> Result<()> {
-        const ACTION: &str = "registering a view";
-        let mut text = String::new();
-        let mut variables = Variables::new();
-        variables.insert("id", query_record(&self.names().query(), &row.key));
-        variables.insert("surql", row.surql.clone());
-        variables.insert("params", object_to_sdk(&row.params).map_err(converting(ACTION))?);
-        variables.insert("client", row.client_id.clone());
-        let auth = row.auth_id.as_ref().map(record_id_to_sdk).transpose().map_err(converting(ACTION))?;
-        if let (Some(user), Some(auth), RefMode::Dedicated) = (&row.auth_id, &auth, mode) {
-            let user_text = sdk::ToSql::to_sql(auth);
-            text.push_str(&user_edge_table(self.names(), &self.user_table(user), &user_text));
+        self.register_queries(&[row], mode).await
+    }
+
+    /// As [`Database::register_query`], for several views: one request, more if they do not fit into a message. In each
+    /// of them all views are stored, or none is.
+    pub async fn register_queries(&self, rows: &[&QueryRow], mode: RefMode) -> Result<()> {
+        const ACTION: &str = "registering views";
+        let limit = self.settings().max_message_bytes / 3;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let mut users: BTreeSet<String> = BTreeSet::new();
+            let (mut views, mut bytes) = (Vec::new(), 0);
+            while bytes < limit
+                && let Some((row, others)) = rest.split_first()
+            {
+                let view = self.to_sdk(row).map_err(converting(ACTION))?;
+                bytes += size_of_value(&view);
+                views.push(view);
+                if let (Some(user), RefMode::Dedicated) = (&row.auth_id, mode) {
+                    users.insert(self.definition_of_user_table(user).map_err(converting(ACTION))?);
+                }
+                rest = others;
+            }
+            let mut variables = Variables::new();
+            variables.insert("views", sdk::Value::Array(views.into()));
+            let text = users.into_iter().chain([REGISTER.to_owned()]).collect::<String>();
+            self.run_retrying(ACTION, text, variables).await?;
         }
-        variables.insert("user", auth.map_or(sdk::Value::None, sdk::Value::RecordId));
-        // `$access` and `$token` are names of SurrealDB's own.
-        variables.insert("user_access", to_sdk(&row.access).map_err(converting(ACTION))?);
-        variables.insert("user_token", to_sdk(&row.token).map_err(converting(ACTION))?);
-        variables.insert("ttl", sdk::Duration::from_std(row.ttl));
-        variables.insert("format", row.format.as_str().to_owned());
-        let frequency = row.frequency.map(|frequency| sdk::Value::String(frequency.as_str().to_owned()));
-        variables.insert("frequency", frequency.unwrap_or_default());
-        text.push_str(
-            "UPSERT $id SET surql = $surql, params = $params, clientId = $client, authId = $user, access = $user_access, \
-             token = $user_token, ttl = $ttl, format = $format, frequency = $frequency, lastActiveAt = time::now() RETURN NONE;",
-        );
-        self.run_retrying(ACTION, text, variables).await.map(drop)
+        Ok(())
+    }
+
+    /// What [`REGISTER`] stores of a view.
+    fn to_sdk(&self, row: &QueryRow) -> std::result::Result<sdk::Value, ConvertError> {
+        let mut view = sdk::Object::new();
+        view.insert("id", query_record(&self.names().query(), &row.key));
+        view.insert("surql", row.surql.clone());
+        view.insert("params", object_to_sdk(&row.params)?);
+        view.insert("client", row.client_id.clone());
+        if let Some(user) = &row.auth_id {
+            view.insert("user", record_id_to_sdk(user)?);
+        }
+        view.insert("access", to_sdk(&row.access)?);
+        view.insert("token", to_sdk(&row.token)?);
+        view.insert("ttl", sdk::Duration::from_std(row.ttl));
+        view.insert("format", row.format.as_str().to_owned());
+        if let Some(frequency) = row.frequency {
+            view.insert("frequency", frequency.as_str().to_owned());
+        }
+        Ok(sdk::Value::Object(view))
+    }
+
+    fn definition_of_user_table(&self, user: &RecordId) -> std::result::Result<String, ConvertError> {
+        let text = sdk::ToSql::to_sql(&record_id_to_sdk(user)?);
+        Ok(user_edge_table(self.names(), &self.user_table(user), &text))
     }
 
     /// Defines a user's table of edges, so that the user can subscribe to it before registering a view. One request.
     pub async fn define_user_table(&self, user: &RecordId) -> Result<()> {
         const ACTION: &str = "defining a user's table of edges";
-        let text = sdk::ToSql::to_sql(&record_id_to_sdk(user).map_err(converting(ACTION))?);
-        let text = user_edge_table(self.names(), &self.user_table(user), &text);
+        let text = self.definition_of_user_table(user).map_err(converting(ACTION))?;
         self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
     }
 

@@ -23,6 +23,8 @@ pub struct WriteBatch {
     pub rows: Vec<RowRecord>,
     /// Edges to create or bring up to date.
     pub puts: Vec<Edge>,
+    /// Edges that are there, to be given a version; one that has gone meanwhile is created again.
+    pub updates: Vec<Edge>,
     /// Edges to remove; it does not matter if they are gone.
     pub removes: Vec<EdgeId>,
     /// Row records to remove.
@@ -69,7 +71,7 @@ impl WriteBatch {
 
     /// How many rows are to be written.
     pub fn len(&self) -> usize {
-        let edges = self.puts.len() + self.removes.len();
+        let edges = self.puts.len() + self.updates.len() + self.removes.len();
         self.clears.len() + self.rows.len() + edges + self.gone.len() + self.results.len()
     }
 }

@@ -12,6 +12,7 @@
 //! database therefore slows capture, and nothing grows without bound.
 
 mod adoption;
+mod batch;
 mod bootstrap;
 mod catalog;
 mod census;

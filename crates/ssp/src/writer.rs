@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, SameRecord};
-use database::{Confirmed, Database, Error, ResultInfo, WriteBatch};
-use protocol::{ChangedRow, Format, RowAction, ViewChange, ViewKey};
+use database::{Confirmed, Database, Error, QueryRow, ResultInfo, WriteBatch};
+use protocol::{ChangedRow, RowAction, ViewChange, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::batch::{Buffers, batch, parts};
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
-use crate::edge_buffer::{EdgeBuffer, NetEdge, Note};
+use crate::edge_buffer::NetEdge;
 use crate::events::Events;
 use crate::json;
 use crate::lanes::Lanes;
@@ -30,6 +31,9 @@ use crate::view::View;
 /// The first pause after a failed transaction, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many registrations are written with one request.
+const REGISTERED_AT_ONCE: usize = 100;
 
 /// The writer's state. [`Writer::run`] is its task.
 pub(crate) struct Writer {
@@ -49,6 +53,8 @@ pub(crate) struct Writer {
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
+    /// Registrations that are taken in and not written yet.
+    enrolled: Vec<(Arc<View>, Finish)>,
     metrics: Metrics,
 }
 
@@ -82,6 +88,7 @@ impl Writer {
             confirm_by: None,
             generations: HashMap::new(),
             held: None,
+            enrolled: Vec::new(),
             metrics,
         }
     }
@@ -103,10 +110,12 @@ impl Writer {
             self.carry_out(order).await;
             // What has queued up meanwhile belongs to the same window.
             while !self.lanes.is_full()
+                && self.enrolled.len() < REGISTERED_AT_ONCE
                 && let Ok(order) = orders.try_recv()
             {
                 self.carry_out(order).await;
             }
+            self.register().await;
             if self.lanes.is_full() || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
                 self.flush(Flush::Due).await;
             }
@@ -123,9 +132,13 @@ impl Writer {
     }
 
     async fn carry_out(&mut self, order: Order) {
+        if !matches!(order, Order::Edges(_) | Order::Register { .. }) {
+            // What comes later finds it written.
+            self.register().await;
+        }
         match order {
             Order::Edges(edges) => self.take_in(edges),
-            Order::Register { view, edges, done } => self.register(view, edges, done).await,
+            Order::Register { view, edges, done } => self.enroll(view, edges, done).await,
             Order::Write { view, edges, done } => {
                 self.take_in(edges);
                 let mut refused = self.flush(Flush::Everything).await;
@@ -175,25 +188,57 @@ impl Writer {
         }
     }
 
-    /// Two requests: the view's row, and its edges together with all that waits.
-    async fn register(&mut self, view: Arc<View>, edges: Edges, done: Finish) {
+    /// Takes a registration in. It is written with those that queue up meanwhile.
+    async fn enroll(&mut self, view: Arc<View>, edges: Edges, done: Finish) {
+        if self.enrolled.iter().any(|(other, _)| other.key() == view.key()) {
+            self.register().await;
+        }
         if self.lanes.is_elsewhere(view.key(), view.interval) {
             // It was registered with another frequency. What waits there comes first.
+            self.register().await;
             self.flush(Flush::Everything).await;
         }
         self.take_in(edges);
-        match self.database.register_query(&view.row, self.ref_mode).await {
-            Ok(()) => {
-                self.generations.insert(view.key().clone(), view.generation);
-                let mut refused = self.flush(Flush::Everything).await;
-                finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
-            }
-            Err(error) => {
+        self.enrolled.push((view, done));
+    }
+
+    /// Writes the registrations that were taken in. Two requests: the views' rows, and their edges together with all that
+    /// waits.
+    async fn register(&mut self) {
+        let enrolled = std::mem::take(&mut self.enrolled);
+        if enrolled.is_empty() {
+            return;
+        }
+        let mut failed = self.register_rows(&enrolled).await;
+        for (view, _) in &enrolled {
+            if failed.contains_key(view.key()) {
                 // Whoever asked for the view learns of it and unregisters it again.
                 self.lanes.forget(view.key());
-                finish(done, Err(error));
+            } else {
+                self.generations.insert(view.key().clone(), view.generation);
             }
         }
+        failed.extend(self.flush(Flush::Everything).await);
+        for (view, done) in enrolled {
+            finish(done, failed.remove(view.key()).map_or(Ok(()), Err));
+        }
+    }
+
+    /// Answers the views whose rows could not be written. What is wrong with one of them is not the fault of the others.
+    async fn register_rows(&self, enrolled: &[(Arc<View>, Finish)]) -> HashMap<ViewKey, Error> {
+        let rows: Vec<&QueryRow> = enrolled.iter().map(|(view, _)| &view.row).collect();
+        let Err(error) = self.database.register_queries(&rows, self.ref_mode).await else { return HashMap::new() };
+        if let [row] = rows[..] {
+            return HashMap::from([(row.key.clone(), error)]);
+        }
+        tracing::warn!(%error, views = rows.len(), "views could not be registered together, trying each");
+        let mut failed = HashMap::new();
+        for row in rows {
+            if let Err(error) = self.database.register_query(row, self.ref_mode).await {
+                failed.insert(row.key.clone(), error);
+            }
+        }
+        failed
     }
 
     /// Removes expired views. The database decides in one statement whether a view is expired when it is removed, so a sign of
@@ -288,7 +333,7 @@ impl Writer {
         let outcome = writing.instrument(span).await;
         let outcome_name = match &outcome {
             Ok(confirmed) if confirmed.is_written => {
-                self.metrics.edges(batch.puts.len(), batch.removes.len());
+                self.metrics.edges(batch.puts.len() + batch.updates.len(), batch.removes.len());
                 "written"
             }
             Ok(_) => "unconfirmed",
@@ -381,50 +426,6 @@ impl Writer {
     }
 }
 
-/// What is written together, with the lanes that it comes from.
-type Buffers = [(Duration, EdgeBuffer)];
-
-/// All of it.
-fn batch(buffers: &Buffers) -> WriteBatch {
-    let mut batch = WriteBatch::default();
-    for (_, buffer) in buffers {
-        buffer.clears().for_each(|view| batch.clears.push(view.place()));
-        buffer.edges().for_each(|edge| put(&edge, &mut batch));
-        buffer.notes().for_each(|(view, note)| batch.results.push(info(view, note)));
-    }
-    batch
-}
-
-/// The part of each view.
-fn parts(buffers: &Buffers) -> HashMap<ViewKey, WriteBatch> {
-    let mut parts: HashMap<ViewKey, WriteBatch> = HashMap::new();
-    for (_, buffer) in buffers {
-        for view in buffer.clears() {
-            parts.entry(view.key().clone()).or_default().clears.push(view.place());
-        }
-        for edge in buffer.edges() {
-            put(&edge, parts.entry(edge.view.key().clone()).or_default());
-        }
-        for (view, note) in buffer.notes() {
-            parts.entry(view.key().clone()).or_default().results.push(info(view, note));
-        }
-    }
-    parts
-}
-
-fn put(edge: &NetEdge<'_>, batch: &mut WriteBatch) {
-    let NetEdge { view, path, version, content, .. } = edge;
-    let Some(version) = *version else {
-        batch.removes.push(view.edge_id(path));
-        batch.gone.extend(view.row_id(path));
-        return;
-    };
-    if view.format() == Format::Streaming {
-        batch.puts.push(view.edge(path, version));
-    }
-    batch.rows.extend(content.and_then(|content| view.row_record(path, version, content.clone())));
-}
-
 fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
     let NetEdge { view, path, is_new, version, content } = edge;
     let action = match (version, is_new) {
@@ -440,16 +441,6 @@ fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
         parent: path.under().map(|(parent, _)| id(parent)),
         relation: path.under().map(|(_, relation)| relation.to_string()),
         record: content.map(json::to_json),
-    }
-}
-
-fn info(view: &View, note: &Note) -> ResultInfo {
-    ResultInfo {
-        query: view.key().clone(),
-        hash: note.hash,
-        row_count: note.rows,
-        result: note.result.clone(),
-        error: note.error.as_deref().map(str::to_owned),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::support::{Application, Guard, SECRET, client, database_settings};
 
 /// How long a process may take until it serves again. A loaded machine takes its time.
 const LIMIT: Duration = Duration::from_secs(180);
-const DATABASE: &str = "crash";
+pub const DATABASE: &str = "crash";
 
 pub struct Machine {
     folder: TempDir,
@@ -26,12 +26,14 @@ pub struct Machine {
     sidecar_address: SocketAddr,
     database: Option<Server>,
     sidecar: Option<Guard>,
+    /// Settings of the sidecar that are not the usual ones.
+    environment: Vec<(&'static str, String)>,
     http: reqwest::Client,
 }
 
 impl Machine {
     /// A database on RocksDB with a schema, and no sidecar yet.
-    pub async fn start(schema: &str) -> (Machine, Application) {
+    pub async fn start(schema: &str, environment: Vec<(&'static str, String)>) -> (Machine, Application) {
         let address = || SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
         let mut machine = Machine {
@@ -40,6 +42,7 @@ impl Machine {
             sidecar_address: address(),
             database: None,
             sidecar: None,
+            environment,
             http,
         };
         machine.start_database().await;
@@ -88,10 +91,7 @@ impl Machine {
             .env("SPKY_DB_NS", "test")
             .env("SPKY_DB_NAME", DATABASE)
             .env("SPKY_PERSISTENCE_FILE", self.state_file())
-            .env("SPKY_LOG", "warn,ssp=debug,database=debug")
-            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", "20")
-            // Many pages, so that it is killed between two of them.
-            .env("SPKY_SSP_BOOTSTRAP_PAGE_SIZE", "20")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log);
         self.sidecar = Some(Guard(command.spawn().expect("the sidecar starts")));
@@ -137,6 +137,17 @@ impl Machine {
         }
     }
 
+    /// The processes of the database and of the sidecar, while they run.
+    pub fn processes(&mut self) -> Option<[u32; 2]> {
+        let Guard(sidecar) = self.sidecar.as_mut()?;
+        let has_ended = sidecar.try_wait().expect("it is our child").is_some();
+        Some([self.database.as_ref()?.id()?, sidecar.id()]).filter(|_| !has_ended)
+    }
+
+    pub fn database_address(&self) -> SocketAddr {
+        self.database_address
+    }
+
     pub fn state_file(&self) -> PathBuf {
         self.folder.path().join("state")
     }
@@ -148,11 +159,11 @@ impl Machine {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    fn sidecar_log(&self) -> PathBuf {
+    pub fn sidecar_log(&self) -> PathBuf {
         self.folder.path().join("sidecar.log")
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.sidecar_address)
     }
 }

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "the soak uses all of it")]
 mod machine;
 #[allow(dead_code, reason = "the oracle uses all of it")]
 #[path = "../oracle/queries.rs"]
@@ -78,7 +79,14 @@ async fn views_are_right_after_every_crash() {
     let seed = from_environment("SPKY_CRASH_SEED", 20_261_122);
     let rounds = from_environment("SPKY_CRASH_ROUNDS", 5);
     let mut random = Random(seed);
-    let (mut machine, application) = Machine::start(SCHEMA).await;
+    let environment = [
+        ("SPKY_LOG", "warn,ssp=debug,database=debug"),
+        ("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", "20"),
+        // Many pages, so that it is killed between two of them.
+        ("SPKY_SSP_BOOTSTRAP_PAGE_SIZE", "20"),
+    ];
+    let environment = environment.map(|(name, value)| (name, value.to_owned()));
+    let (mut machine, application) = Machine::start(SCHEMA, environment.to_vec()).await;
     machine.start_sidecar();
     machine.ready().await;
     let mut views: Vec<(String, Query)> = Vec::new();

@@ -1,0 +1,124 @@
+//! From a write to the notification at a client that follows with `LIVE SELECT`: of the row itself in a database without Sp00ky,
+//! and of the edge to the row.
+//!
+//! The clock starts when the write is sent, so both contain the write itself; how long that takes is shown beside. The captured
+//! write does more than the bare one, which is part of what is measured.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use surrealdb::Notification;
+use surrealdb::Surreal;
+use surrealdb::engine::remote::ws::Client;
+use surrealdb::method::QueryStream;
+use surrealdb::types::Value;
+
+use crate::options::Options;
+use crate::stage::{Sidecar, Stage};
+use crate::statistics::{median, milliseconds, quantile, ratios, turns};
+
+/// Rows, and views of ten rows each.
+const ROWS: usize = 1_000;
+const AUTHORS: usize = ROWS / 10;
+const WARM_UP: usize = 20;
+const SURQL: &str = "SELECT * FROM thread WHERE author = $author";
+
+struct Contestant {
+    name: &'static str,
+    client: Surreal<Client>,
+    live: QueryStream<Notification<Value>>,
+    /// The live query ends with its connection.
+    _follower: Surreal<Client>,
+    _sidecar: Option<Sidecar>,
+    /// Of each round, in milliseconds.
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    write: Vec<f64>,
+}
+
+impl Contestant {
+    /// A client that follows the rows of the first author.
+    async fn new(
+        stage: &Stage,
+        name: &'static str,
+        database: &str,
+        live: &str,
+        sidecar: Option<Sidecar>,
+    ) -> Contestant {
+        let follower = stage.client(database).await;
+        let mut answer = follower.query(live.to_owned()).await.expect("the database answers");
+        let live = answer.stream(0).expect("a live query");
+        let client = stage.client(database).await;
+        let [p50, p99, write] = Default::default();
+        Contestant { name, client, live, _follower: follower, _sidecar: sidecar, p50, p99, write }
+    }
+
+    /// Writes, and waits for the notification: milliseconds until the write is answered and until the notification comes.
+    async fn sample(&mut self, number: usize) -> (f64, f64) {
+        let row = number % (ROWS / AUTHORS) * AUTHORS;
+        let text = format!("UPDATE thread:{row} SET n = {number}");
+        let started = Instant::now();
+        let write = async {
+            self.client.query(text).await.expect("the database answers").check().expect("the write succeeds");
+            started.elapsed()
+        };
+        let notice = async {
+            self.live.next().await.expect("the live query goes on").expect("a notification");
+            started.elapsed()
+        };
+        let (written, noticed) = tokio::join!(write, notice);
+        (milliseconds(written), milliseconds(noticed))
+    }
+}
+
+pub async fn run(stage: &Stage, options: &Options) {
+    let schema = format!(
+        "DEFINE TABLE thread SCHEMALESS; FOR $n IN 0..{ROWS} {{ CREATE type::record('thread', $n) SET \
+         author = type::record('user', $n % {AUTHORS}), title = 'a title', n = 0 }};"
+    );
+    stage.bare("plain", &schema).await;
+    let source = "LIVE SELECT * FROM thread WHERE author = user:0";
+    let mut contestants = vec![Contestant::new(stage, "`LIVE SELECT` on the table", "plain", source, None).await];
+    for (name, database, throttle) in [("edges, throttle 0", "soon", 0), ("edges, throttle 100", "later", 100)] {
+        stage.captured(database, &schema).await;
+        let sidecar = stage.sidecar(database, throttle).await;
+        for author in 0..AUTHORS {
+            sidecar.register(&format!("v{author}"), SURQL, &format!("{{ author: user:{author} }}")).await;
+        }
+        let live = "LIVE SELECT * FROM _00_list_ref WHERE in = _00_query:v0";
+        contestants.push(Contestant::new(stage, name, database, live, Some(sidecar)).await);
+    }
+
+    for turn in 0..WARM_UP {
+        for contestant in &mut contestants {
+            contestant.sample(turn + 1).await;
+        }
+    }
+    for _ in 0..options.rounds {
+        let mut noticed = vec![Vec::new(); contestants.len()];
+        let mut written = noticed.clone();
+        for sample in 0..options.samples {
+            for place in turns(contestants.len(), sample) {
+                let (write, notice) = contestants[place].sample(WARM_UP + 1 + sample).await;
+                written[place].push(write);
+                noticed[place].push(notice);
+            }
+        }
+        for ((contestant, noticed), written) in contestants.iter_mut().zip(noticed).zip(written) {
+            contestant.p50.push(median(&noticed));
+            contestant.p99.push(quantile(&noticed, 990));
+            contestant.write.push(median(&written));
+        }
+    }
+
+    println!(
+        "| latency, {} samples a round | write p50 | p50 | p99 | p50 ÷ plain p50 |\n|---|---|---|---|---|",
+        options.samples
+    );
+    let plain = contestants[0].p50.clone();
+    for Contestant { name, p50, p99, write, .. } in &contestants {
+        let [write_p50, p50_ms, p99_ms] = [write, p50, p99].map(|values| median(values));
+        println!("| {name} | {write_p50:.2} ms | {p50_ms:.2} ms | {p99_ms:.2} ms | {} |", ratios(p50, &plain));
+    }
+    println!();
+}

@@ -1,0 +1,152 @@
+//! The processes: a database server, and sidecars on its databases.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use database::{Database, SchemaOptions};
+use embedded::Server;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use protocol::Names;
+use serde_json::{Value as Json, json};
+use surrealdb::Surreal;
+use surrealdb::engine::remote::ws::Client;
+use tempfile::TempDir;
+
+use crate::options::Storage;
+use crate::support::{self, Application, Guard, SECRET};
+
+/// How long a sidecar may take to become ready.
+const LIMIT: Duration = Duration::from_secs(1_800);
+
+pub struct Stage {
+    server: Server,
+    folder: TempDir,
+}
+
+impl Stage {
+    pub async fn start(storage: &Storage) -> Stage {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = match storage {
+            Storage::Memory => embedded::Storage::Memory,
+            Storage::Rocksdb => embedded::Storage::RocksDb(folder.path().join("database")),
+        };
+        let settings =
+            embedded::Settings { executable: Some(env!("CARGO_BIN_EXE_spky").into()), storage, ..Default::default() };
+        Stage { server: Server::start(settings).await.expect("the database starts"), folder }
+    }
+
+    /// A client of one database, with a connection of its own.
+    pub async fn client(&self, name: &str) -> Surreal<Client> {
+        support::client(self.server.address(), name).await
+    }
+
+    /// A database with nothing of Sp00ky's.
+    pub async fn bare(&self, name: &str, schema: &str) -> Application {
+        let settings = support::database_settings(self.server.address(), name);
+        let client = self.client(name).await;
+        let database = Database::connect(settings, Names::default()).await.expect("the database answers");
+        database.import(schema).await.expect("the schema applies");
+        Application { client, database }
+    }
+
+    /// A database of which the tables are captured.
+    pub async fn captured(&self, name: &str, schema: &str) -> Application {
+        let application = self.bare(name, schema).await;
+        let options = SchemaOptions::new(Names::default(), "http://127.0.0.1:1", SECRET);
+        application.database.apply(&options).await.expect("the system schema applies");
+        application
+    }
+
+    /// Starts a sidecar, and waits until it is ready.
+    pub async fn sidecar(&self, name: &str, throttle: u64) -> Sidecar {
+        let address = SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
+        let state = self.folder.path().join(format!("{name}.state"));
+        let log = self.folder.path().join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
+        let inherited = std::env::vars().map(|(name, _)| name);
+        inherited.filter(|name| name.starts_with("SPKY_")).for_each(|name| {
+            command.env_remove(name);
+        });
+        command
+            .arg("ssp")
+            .current_dir(self.folder.path())
+            .env("SPKY_SSP_LISTEN_ADDR", address.to_string())
+            .env("SPKY_AUTH_SECRET", SECRET)
+            .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
+            .env("SPKY_DB_NS", "test")
+            .env("SPKY_DB_NAME", name)
+            .env("SPKY_PERSISTENCE_FILE", &state)
+            .env("SPKY_LOG", "warn")
+            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", throttle.to_string())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("the folder is ours"));
+        let started = Instant::now();
+        let process = Guard(command.spawn().expect("the sidecar starts"));
+        let mut sidecar = Sidecar { process, http: reqwest::Client::new(), address, state, log, took: Duration::ZERO };
+        sidecar.ready().await;
+        sidecar.took = started.elapsed();
+        sidecar
+    }
+}
+
+pub struct Sidecar {
+    process: Guard,
+    http: reqwest::Client,
+    address: SocketAddr,
+    log: PathBuf,
+    /// Where it saves its state when it stops.
+    pub state: PathBuf,
+    /// How long it took to become ready.
+    pub took: Duration,
+}
+
+impl Sidecar {
+    async fn ready(&mut self) {
+        let started = Instant::now();
+        let url = format!("http://{}/health", self.address);
+        loop {
+            if self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let has_ended = self.process.0.try_wait().expect("it is our child").is_some();
+            assert!(!has_ended && started.elapsed() < LIMIT, "the sidecar does not become ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Registers a view that lives as long as the benchmark.
+    pub async fn register(&self, id: &str, surql: &str, params: &str) {
+        let body = json!({ "id": id, "surql": surql, "params": params, "clientId": CLIENT, "ttl": "24h" });
+        self.post("/view/register", &body).await;
+    }
+
+    pub async fn unregister(&self, id: &str) {
+        self.post("/view/unregister", &json!({ "id": id })).await;
+    }
+
+    async fn post(&self, path: &str, body: &Json) {
+        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(SECRET).json(body);
+        let answer = request.send().await.expect("the sidecar answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        assert!(status.is_success(), "{body}: {status} {text}\n{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Stops it as a service manager does, so that it saves its state.
+    pub async fn stop(mut self) {
+        let process = i32::try_from(self.process.0.id()).expect("a process id");
+        kill(Pid::from_raw(process), Signal::SIGTERM).expect("it is our process");
+        tokio::task::spawn_blocking(move || self.process.0.wait()).await.expect("it ends").expect("it is our child");
+    }
+}
+
+/// The client that views are registered for.
+pub const CLIENT: &str = "bench";
