@@ -1,6 +1,7 @@
 //! Job tables: records of these tables are calls of HTTP backends.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use url::Url;
@@ -30,6 +31,10 @@ pub struct JobTable {
     pub timeout_overridable: bool,
     /// When the result comes.
     pub mode: JobMode,
+    /// How many jobs the backend is given at once, by each SSP; `None` leaves it to the job runner.
+    pub concurrency: Option<NonZeroUsize>,
+    /// The pause before the first retry, from which the others follow; `None` leaves it to the job runner.
+    pub retry_delay: Option<Duration>,
 }
 
 /// When the result of a job comes.
@@ -43,7 +48,8 @@ pub enum JobMode {
 }
 
 /// The keys of one job table, in the order of [`JobTable`].
-pub(crate) const KEYS: [&str; 6] = ["name", "base_url", "auth_token", "timeout", "timeout_overridable", "mode"];
+pub(crate) const KEYS: [&str; 8] =
+    ["name", "base_url", "auth_token", "timeout", "timeout_overridable", "mode", "concurrency", "retry_delay"];
 
 /// Builds the job tables of the file; what is wrong with them goes to `problems`.
 pub(crate) fn build(resolved: &Resolved, problems: &mut Vec<Problem>) -> JobTables {
@@ -55,15 +61,18 @@ pub(crate) fn build(resolved: &Resolved, problems: &mut Vec<Problem>) -> JobTabl
         let mut name = table.clone();
         let (mut base_url, mut auth_token, mut timeout) = (None, None, None);
         let (mut timeout_overridable, mut mode) = (false, JobMode::default());
+        let (mut concurrency, mut retry_delay) = (None, None);
         let mut usable = true;
         for Located { key, line, text } in entries {
             let outcome = match key.as_str() {
                 "name" => values::name(text).map(|value| name = value),
                 "base_url" => values::http_url(text).map(|value| base_url = Some(value)),
                 "auth_token" => values::secret(text).map(|value| auth_token = Some(value)),
-                "timeout" => values::duration(text).map(|value| timeout = Some(value)),
+                "timeout" => values::positive_duration(text).map(|value| timeout = Some(value)),
                 "timeout_overridable" => values::boolean(text).map(|value| timeout_overridable = value),
                 "mode" => job_mode(text).map(|value| mode = value),
+                "concurrency" => values::count(text).map(|value| concurrency = Some(value)),
+                "retry_delay" => values::positive_duration(text).map(|value| retry_delay = Some(value)),
                 _ => Err("this key is not known".to_owned()),
             };
             if let Err(reason) = outcome {
@@ -73,7 +82,16 @@ pub(crate) fn build(resolved: &Resolved, problems: &mut Vec<Problem>) -> JobTabl
         }
         match base_url {
             Some(base_url) => {
-                let job_table = JobTable { name, base_url, auth_token, timeout, timeout_overridable, mode };
+                let job_table = JobTable {
+                    name,
+                    base_url,
+                    auth_token,
+                    timeout,
+                    timeout_overridable,
+                    mode,
+                    concurrency,
+                    retry_delay,
+                };
                 tables.insert(table.clone(), job_table);
             }
             None if usable => {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -192,6 +192,13 @@ pub(crate) fn duration(text: &str) -> Parsed<Duration> {
     }
 }
 
+pub(crate) fn positive_duration(text: &str) -> Parsed<Duration> {
+    match duration(text)? {
+        Duration::ZERO => refuse("a duration above 0", text),
+        duration => Ok(duration),
+    }
+}
+
 pub(crate) fn boolean(text: &str) -> Parsed<bool> {
     match text {
         "true" => Ok(true),
@@ -201,6 +208,10 @@ pub(crate) fn boolean(text: &str) -> Parsed<bool> {
 }
 
 pub(crate) fn count(text: &str) -> Parsed<NonZeroUsize> {
+    text.parse().or_else(|_| refuse("a whole number above 0", text))
+}
+
+pub(crate) fn positive_u32(text: &str) -> Parsed<NonZeroU32> {
     text.parse().or_else(|_| refuse("a whole number above 0", text))
 }
 

@@ -23,6 +23,7 @@ mod events;
 mod follower;
 mod http;
 mod inspection;
+mod job_runner;
 mod json;
 mod lanes;
 mod metrics;
