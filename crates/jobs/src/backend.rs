@@ -6,6 +6,8 @@ use std::time::Duration;
 use database::jobs::Job;
 use url::Url;
 
+use crate::schedule::Schedule;
+
 /// The longest time limit that a job can bring.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an executor may take to say that it has accepted a job.
@@ -32,6 +34,8 @@ pub struct Backend {
     pub concurrency: usize,
     /// The pause before the first retry.
     pub retry_delay: Duration,
+    /// Jobs that are made by the clock.
+    pub schedules: Vec<Schedule>,
 }
 
 /// When the result of a job comes.
@@ -65,6 +69,7 @@ impl Backend {
             mode,
             concurrency: Self::CONCURRENCY,
             retry_delay: Self::RETRY_DELAY,
+            schedules: Vec::new(),
         }
     }
 

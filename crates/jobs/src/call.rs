@@ -179,6 +179,12 @@ fn cut(mut text: String) -> Value {
     json::from_json(json!({ "truncated": true, "text": text }))
 }
 
+/// A result that somebody brings, as it is kept.
+pub(crate) fn capped(result: Json) -> Value {
+    let text = result.to_string();
+    if text.len() <= RESULT_LIMIT { json::from_json(result) } else { cut(text) }
+}
+
 /// What an answer that is no success means.
 async fn refusal(answer: Response) -> Failure {
     let status = answer.status();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use database::Database;
 use database::jobs::{Conclusion, Job, JobError, JobTable};
+use tokio::sync::OnceCell;
 
 use crate::backend::{Backend, Mode};
 use crate::call::Caller;
@@ -23,9 +24,26 @@ pub(crate) struct Executor {
     pub(crate) caller: Caller,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    /// What the table calls the states of its jobs, once it has been prepared.
+    pub(crate) table: Arc<OnceCell<JobTable>>,
 }
 
 impl Executor {
+    /// The table of the jobs; `None` if it has not been prepared. One request, none if it has been asked for before.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub(crate) async fn table(&self) -> Result<Option<&JobTable>, database::Error> {
+        if let Some(table) = self.table.get() {
+            return Ok(Some(table));
+        }
+        let is_callback = self.backend.mode == Mode::Callback;
+        match self.database.job_table(&self.backend.table, is_callback).await? {
+            Some(table) => Ok(Some(self.table.get_or_init(|| async { table }).await)),
+            None => Ok(None),
+        }
+    }
+
     /// Calls the backend and writes what came of it.
     pub(crate) async fn run(&self, table: &JobTable, job: Job) {
         let started = Instant::now();

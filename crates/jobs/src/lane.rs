@@ -113,8 +113,8 @@ impl Lane {
         let backend = self.executor.backend.clone();
         let mut is_reported = false;
         loop {
-            let pause = match self.executor.database.job_table(&backend.table, backend.mode == Mode::Callback).await {
-                Ok(Some(table)) => return Some(table),
+            let pause = match self.executor.table().await {
+                Ok(Some(table)) => return Some(table.clone()),
                 Ok(None) => {
                     if !is_reported {
                         let table = &backend.table;

@@ -28,9 +28,13 @@ mod metrics;
 mod path;
 mod retry;
 mod runner;
+mod schedule;
+mod spi;
 mod under_way;
 
 pub use backend::{Backend, Mode};
 pub use error::Error;
 pub use health::{BackendHealth, Healths};
 pub use runner::{Runner, Settings, Stopper};
+pub use schedule::Schedule;
+pub use spi::Guard;

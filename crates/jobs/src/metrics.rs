@@ -14,6 +14,7 @@ const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 3
 pub(crate) struct Metrics {
     attempts: Histogram<f64>,
     abandoned: Counter<u64>,
+    callbacks: Counter<u64>,
 }
 
 impl Metrics {
@@ -24,11 +25,13 @@ impl Metrics {
         observe(meter, healths, "spky.jobs.running", "Attempts at jobs under way", |health| health.running);
         let attempts = meter.f64_histogram("spky.jobs.attempt.duration").with_unit("s");
         let abandoned = meter.u64_counter("spky.jobs.abandoned");
+        let callbacks = meter.u64_counter("spky.jobs.callbacks");
         Metrics {
             attempts: attempts
                 .with_description("What calls of backends take, by what became of the job")
                 .with_boundaries(BOUNDS.to_vec())
                 .build(),
+            callbacks: callbacks.with_description("Callbacks of executors, by what became of the job").build(),
             abandoned: abandoned
                 .with_description("Attempts that were lost, or whose callback did not come, by what became of the job")
                 .build(),
@@ -37,6 +40,10 @@ impl Metrics {
 
     pub(crate) fn attempt(&self, backend: &str, outcome: &'static str, duration: Duration) {
         self.attempts.record(duration.as_secs_f64(), &labels(backend, outcome));
+    }
+
+    pub(crate) fn callback(&self, backend: &str, outcome: &'static str) {
+        self.callbacks.add(1, &labels(backend, outcome));
     }
 
     pub(crate) fn abandoned(&self, backend: &str, outcome: &'static str) {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use database::Database;
 use telemetry::Meter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Mode};
 use crate::call::Caller;
 use crate::error::Error;
 use crate::executor::Executor;
@@ -17,6 +18,8 @@ use crate::health::Healths;
 use crate::janitor;
 use crate::lane::Lane;
 use crate::metrics::Metrics;
+use crate::schedule;
+use crate::spi::{self, Guard};
 
 /// What a runner is told at its start.
 #[derive(Clone, Debug)]
@@ -73,6 +76,7 @@ impl Runner {
                 caller,
                 health: healths.add(&backend.name, &backend.table),
                 metrics: metrics.clone(),
+                table: Arc::default(),
                 backend: Arc::new(backend),
             }));
         }
@@ -95,6 +99,13 @@ impl Runner {
         self.healths.clone()
     }
 
+    /// The interface that executors call back. Whoever serves it puts the peer's address into each request, as axum's
+    /// `ConnectInfo`.
+    pub fn spi(&self, guard: Guard) -> Router {
+        let executors = self.lanes.iter().map(|LaneSeed(executor)| executor);
+        spi::router(guard, executors.filter(|executor| executor.backend.mode == Mode::Callback).cloned().collect())
+    }
+
     /// What ends [`Runner::run`] in good order: nothing is claimed any more, and what is under way has some time to end.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.stopping.clone())
@@ -109,22 +120,29 @@ impl Runner {
             _ = stopped.wait_for(|is_stopping| *is_stopping) => return,
         }
         let mut tasks = JoinSet::new();
+        // What never ends by itself: in a set, it ends with this future, also if that is dropped.
+        let mut beside = JoinSet::new();
         for LaneSeed(executor) in lanes {
+            for schedule in &executor.backend.schedules {
+                beside.spawn(schedule::run(database.clone(), executor.backend.table.clone(), schedule.clone()));
+            }
             let stopping = stopping.subscribe();
             let lane = Lane { executor, runner: name.clone(), interval, drain, stopping };
             tasks.spawn(lane.run());
         }
-        // In a set of its own it ends with this future, also if that is dropped.
-        let mut alive = JoinSet::new();
-        alive.spawn(janitor::keep_alive(database.clone(), name.clone(), lease, interval));
-        while let Some(ended) = tasks.join_next().await {
+        beside.spawn(janitor::keep_alive(database.clone(), name.clone(), lease, interval));
+        while !tasks.is_empty() {
+            let ended = tokio::select! {
+                Some(ended) = tasks.join_next() => ended,
+                Some(ended) = beside.join_next() => ended,
+            };
             if let Err(error) = ended
                 && let Ok(panic) = error.try_into_panic()
             {
                 std::panic::resume_unwind(panic);
             }
         }
-        alive.shutdown().await;
+        beside.shutdown().await;
         // What could not be finished is free for others at once.
         match tokio::time::timeout(interval, database.remove_runner(&name)).await {
             Ok(Ok(())) => {}

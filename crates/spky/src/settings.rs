@@ -55,10 +55,19 @@ pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Re
     })
 }
 
-/// The runner of jobs.
-pub(crate) fn jobs(config: &Config) -> jobs::Settings {
+/// The runner of jobs, and the listener that executors call back.
+pub(crate) fn jobs(config: &Config) -> ssp::JobSettings {
     let backends = config.job_tables.iter().map(|(table, configured)| backend(table, configured)).collect();
-    jobs::Settings::new(backends)
+    ssp::JobSettings {
+        runner: jobs::Settings::new(backends),
+        spi: ssp::SpiSettings {
+            listen: config.spi.listen_addr,
+            base_url: config.spi.base_url.as_ref().map(ToString::to_string),
+            allow: config.spi.allow.clone(),
+            trusted_proxies: config.spi.trusted_proxies.clone(),
+            rate_limit: config.spi.rate_limit,
+        },
+    }
 }
 
 fn backend(table: &str, configured: &config::JobTable) -> jobs::Backend {
@@ -74,7 +83,22 @@ fn backend(table: &str, configured: &config::JobTable) -> jobs::Backend {
         timeout_overridable: configured.timeout_overridable,
         concurrency: configured.concurrency.map_or(defaults.concurrency, NonZeroUsize::get),
         retry_delay: configured.retry_delay.unwrap_or(defaults.retry_delay),
+        schedules: configured.schedules.iter().map(schedule).collect(),
         ..defaults
+    }
+}
+
+fn schedule(configured: &config::Schedule) -> jobs::Schedule {
+    jobs::Schedule {
+        name: configured.name.clone(),
+        cron: configured.cron.clone(),
+        time_zone: configured.time_zone.clone(),
+        path: configured.path.clone(),
+        payload: configured.payload.clone(),
+        executor_type: configured.executor_type.clone(),
+        timeout: configured.timeout,
+        max_retries: configured.max_retries,
+        retry_strategy: configured.retry_strategy.clone(),
     }
 }
 

@@ -45,5 +45,6 @@ mod watches;
 mod writer;
 
 pub use error::Error;
+pub use job_runner::{JobSettings, SpiSettings};
 pub use service::Service;
 pub use settings::{Capture, RefMode, Settings};

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::follower::Follower;
 use crate::http;
-use crate::job_runner::JobRunner;
+use crate::job_runner::{JobRunner, JobSettings};
 use crate::metrics::{self, Metrics};
 use crate::pool::Pool;
 use crate::saved;
@@ -67,7 +67,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::start`], and if the runner of jobs can't be set up.
-    pub async fn start_with_jobs(settings: Settings, jobs: Option<jobs::Settings>) -> Result<Service, Error> {
+    pub async fn start_with_jobs(settings: Settings, jobs: Option<JobSettings>) -> Result<Service, Error> {
         settings.check()?;
         let listen = settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
@@ -84,7 +84,7 @@ impl Service {
         let read = telemetry::Metrics::new("spky-ssp", &settings.id, settings.export.as_ref())?;
         let metrics = Metrics::new(&read.meter());
         metrics.observe(&read.meter(), status.clone(), database.clone(), &commands, &orders);
-        let jobs = JobRunner::start(jobs, &database, &status, &read.meter())?;
+        let jobs = JobRunner::start(jobs, &database, &status, &read.meter(), &metrics).await?;
         let engine =
             Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed, metrics.clone());
         let of_engine = status.clone();
@@ -160,6 +160,11 @@ impl Service {
     /// Where the HTTP interface listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where executors call back, if jobs have such.
+    pub fn spi_address(&self) -> Option<SocketAddr> {
+        self.jobs.spi_address()
     }
 
     /// Resolves when all tables are loaded and all views are in line with the database.

@@ -205,6 +205,7 @@ impl Database {
         variables.insert("id", record_id_to_sdk(&attempt.id).map_err(converting(ACTION))?);
         variables.insert("process", attempt.process_uuid.clone());
         variables.insert("waiting", table.waiting.to_owned());
+        let mut prelude = "";
         let append = format!("errors = array::slice(array::append(errors ?? [], $error), -{MAX_ERRORS})");
         let (state, changes) = match conclusion {
             Conclusion::Success { result } => {
@@ -213,7 +214,8 @@ impl Database {
             }
             Conclusion::Accepted { within } => {
                 variables.insert("delay", sdk::Duration::from_std(*within));
-                (table.waiting, "next_attempt_at = time::now() + $delay".to_owned())
+                prelude = "LET $then = time::now() + $delay; ";
+                (table.waiting, "next_attempt_at = $then, deadline = $then".to_owned())
             }
             Conclusion::Retry { error, delay } => {
                 variables.insert("error", error.to_sdk());
@@ -233,10 +235,10 @@ impl Database {
             _ => "(status = 'processing' OR status = $waiting)",
         };
         let text = format!(
-            "UPDATE $id SET status = $state, owner = NONE, {changes} \
+            "{prelude}UPDATE $id SET status = $state, owner = NONE, {changes} \
              WHERE process_uuid = $process AND {still} RETURN VALUE true"
         );
-        let written = self.run_retrying(ACTION, text, variables).await?.take(0)?;
+        let written = self.run_retrying(ACTION, text, variables).await?.take_last()?;
         Ok(!array(ACTION, written)?.is_empty())
     }
 

@@ -64,7 +64,7 @@ impl Database {
         variables.insert("job", content);
         let text = "BEGIN; \
                     LET $moved = UPDATE $schedule SET last = $due WHERE pattern = $pattern AND last < $due RETURN VALUE last; \
-                    IF array::len($moved) > 0 { INSERT IGNORE INTO type::table($table) $job RETURN NONE }; \
+                    IF array::len($moved) > 0 { INSERT IGNORE INTO $table $job RETURN NONE }; \
                     RETURN $moved; \
                     COMMIT;";
         let moved = self.run_retrying(ACTION, text, variables).await?.take(3)?;

@@ -25,7 +25,7 @@ enum Writer {
 /// Measured on SurrealDB 3.3.5: a record user's `create` passes over a field that the user may not create, its default
 /// included, and also its type; only an assertion is looked at. So the permission of such a field is that it has its default,
 /// and an assertion refuses a job whose field was dropped: it would be one that nobody can write any more.
-const FIELDS: [(&str, &str, Writer); 20] = [
+const FIELDS: [(&str, &str, Writer); 21] = [
     ("path", "TYPE string ASSERT string::starts_with($value, '/')", Writer::Creator),
     ("payload", "TYPE any", Writer::Creator),
     ("executor_type", "TYPE option<string>", Writer::Creator),
@@ -50,11 +50,15 @@ const FIELDS: [(&str, &str, Writer); 20] = [
     ("attempts", "TYPE int DEFAULT 0 ASSERT $value != NONE", Writer::Runner("$value = 0")),
     (
         "next_attempt_at",
-        "TYPE datetime DEFAULT run_at ?? time::now() ASSERT $value != NONE",
+        // A job that is made to wait again by hand is due at once, and not when its callback would have been.
+        "TYPE datetime DEFAULT run_at ?? time::now() \
+         VALUE IF $this.status = 'pending' AND $value != NONE AND $value = $this.deadline { time::now() } ELSE { $value } \
+         ASSERT $value != NONE",
         Writer::Runner("$value = run_at OR (run_at = NONE AND $value > time::now() - 1m)"),
     ),
     ("process_uuid", "TYPE option<string>", Writer::Hidden),
     ("owner", "TYPE option<string>", Writer::Hidden),
+    ("deadline", "TYPE option<datetime>", Writer::Hidden),
     ("schedule", "TYPE option<string>", Writer::Runner("$value = NONE")),
     ("started_at", "TYPE option<datetime>", Writer::Runner("$value = NONE")),
     ("finished_at", "TYPE option<datetime>", Writer::Runner("$value = NONE")),

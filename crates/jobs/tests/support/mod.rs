@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use database::{Database, SchemaOptions};
 use embedded::Server;
-use jobs::{Mode, Runner, Settings, Stopper};
+use jobs::{Guard, Mode, Runner, Settings, Stopper};
 use protocol::Names;
 use serde_json::Value as Json;
 use surrealdb::Surreal;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 pub use backend::{Backend, Call};
 
 /// How long anything may take on a machine that has much else to do.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A database server of its own for a test, with the job table `job` and one more for each name.
 pub struct World {
@@ -71,6 +71,19 @@ impl World {
         let runner = Runner::new(settings, self.database().await, &metrics.meter()).expect("a runner");
         let (stopper, healths) = (runner.stopper(), runner.healths());
         Running { stopper, healths, metrics, task: tokio::spawn(runner.run()) }
+    }
+
+    /// A runner whose executors call back, and the address that they call.
+    pub async fn runner_with_spi(&self, backends: Vec<jobs::Backend>, guard: Guard) -> (Running, String) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}/spi", listener.local_addr().expect("an address"));
+        let metrics = telemetry::Metrics::new("test", "test", None).expect("metrics");
+        let settings = Settings { callback_base: Some(base.clone()), ..settings(backends) };
+        let runner = Runner::new(settings, self.database().await, &metrics.meter()).expect("a runner");
+        let service = runner.spi(guard).into_make_service_with_connect_info::<std::net::SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let (stopper, healths) = (runner.stopper(), runner.healths());
+        (Running { stopper, healths, metrics, task: tokio::spawn(runner.run()) }, base)
     }
 
     /// Waits until a statement answers `true`.

@@ -36,7 +36,7 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     outcome
 }
 
-async fn serve(settings: ::ssp::Settings, jobs: ::jobs::Settings, mut signals: Signals) -> Result<(), Error> {
+async fn serve(settings: ::ssp::Settings, jobs: ::ssp::JobSettings, mut signals: Signals) -> Result<(), Error> {
     let service = signals.unless(::ssp::Service::start_with_jobs(settings, Some(jobs))).await?;
     tracing::info!(address = %service.address(), "listening");
 
