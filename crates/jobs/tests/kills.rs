@@ -13,7 +13,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use support::{Backend, World};
@@ -39,9 +39,9 @@ fn start(world: &World, directory: &std::path::Path) -> Sidecar {
         .args(["--db-url", &format!("ws://{}", world.server.address()), "--ns", "test", "--db", "test"])
         .current_dir(directory)
         .env("SPKY_PERSISTENCE_FILE", directory.join(format!("{port}.state")))
-        .env("RUST_LOG", "error")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn();
     Sidecar(child.expect("the sidecar starts"))
 }
@@ -76,21 +76,11 @@ async fn every_job_ends_once_whatever_is_killed() {
         sidecars.insert(victim, start(&world, directory.path()));
     }
     // What was lost is found when the lease is over.
-    for _ in 0..5 {
-        let all = kills * JOBS_PER_KILL;
-        let done = world.run("RETURN count(SELECT 1 FROM job WHERE status IN ['success', 'failed'])").await;
-        if done == Json::from(all) {
-            break;
-        }
-        let started = std::time::Instant::now();
-        while started.elapsed() < support::LIMIT
-            && world
-                .run(&format!("RETURN count(SELECT 1 FROM job WHERE status IN ['success', 'failed']) = {all}"))
-                .await
-                != Json::Bool(true)
-        {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+    let all_done =
+        format!("RETURN count(SELECT 1 FROM job WHERE status IN ['success', 'failed']) = {}", kills * JOBS_PER_KILL);
+    let started = Instant::now();
+    while started.elapsed() < 5 * support::LIMIT && world.run(&all_done).await != Json::Bool(true) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     drop(sidecars);
 
