@@ -11,7 +11,7 @@ use url::Url;
 use crate::Secret;
 use crate::error::{Origin, Problem};
 use crate::file::{JobTableEntries, Located, ScheduleEntries};
-use crate::setting::JOB_TABLES;
+use crate::setting::{JOB_TABLES, Setting};
 use crate::source::Resolved;
 use crate::values::{self, Parsed};
 
@@ -93,6 +93,11 @@ pub(crate) fn build(resolved: &Resolved, problems: &mut Vec<Problem>) -> JobTabl
     for JobTableEntries { table, line, entries, schedules } in &resolved.contents.job_tables {
         let at =
             |line: u64, key: &str| Origin::File { path: path.clone(), line, key: format!("{JOB_TABLES}.{table}{key}") };
+        if resolved.get(Setting::TablePrefix).0.is_some_and(|prefix| table.starts_with(prefix)) {
+            let reason = "a job table can't be one of Sp00ky's own tables".to_owned();
+            problems.push(Problem::BadValue { origin: at(*line, ""), reason });
+            continue;
+        }
         let mut name = table.clone();
         let (mut base_url, mut auth_token, mut timeout) = (None, None, None);
         let (mut timeout_overridable, mut mode) = (false, JobMode::default());

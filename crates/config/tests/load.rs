@@ -301,6 +301,15 @@ fn job_tables_are_typed() {
     assert_eq!(tables["mail"].name, "mail");
 
     assert_eq!(error("job_tables:\n  mail:\n    name: a\n"), "sp00ky.yml:2: job_tables.mail: `base_url` is missing");
+    let own = error("job_tables:\n  _00_query:\n    base_url: http://a\n");
+    assert_eq!(own, "sp00ky.yml:2: job_tables._00_query: a job table can't be one of Sp00ky's own tables");
+    let tuned =
+        load("job_tables:\n  mail:\n    base_url: http://a\n    concurrency: 4\n    retry_delay: 250ms\n").unwrap();
+    let mail = &tuned.config.job_tables["mail"];
+    assert_eq!((mail.concurrency.unwrap().get(), mail.retry_delay.unwrap().as_millis()), (4, 250));
+    assert!(
+        error("job_tables:\n  mail:\n    base_url: http://a\n    concurrency: 0\n").contains("concurrency: expected")
+    );
     assert_eq!(
         error("job_tables:\n  mail:\n    base_url: http://a\n    mode: later\n"),
         "sp00ky.yml:4: job_tables.mail.mode: expected `request` or `callback`, got `later`"

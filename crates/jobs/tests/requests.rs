@@ -269,3 +269,22 @@ async fn a_job_that_can_not_be_written_keeps_nobody_waiting() {
     assert_eq!(world.finished("job:good").await["status"], "success");
     runner.stop().await;
 }
+
+/// Catches jobs that were claimed for a runner that never learned of it, because the answer was lost with the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_answer_was_lost_is_noticed_by_the_runner_itself() {
+    let world = World::start(&["job"]).await;
+    let backend = Backend::start().await;
+    let runner = world.runner(vec![of_table("job", &backend)]).await;
+    world.until("RETURN count(SELECT 1 FROM _00_runner) = 1").await;
+    world
+        .run(
+            "LET $runner = record::id((SELECT VALUE id FROM _00_runner)[0]);
+             CREATE job:1 SET path = '/ok', status = 'processing', owner = $runner, process_uuid = 'x', attempts = 1",
+        )
+        .await;
+    let job = world.finished("job:1").await;
+    assert_eq!((&job["status"], codes(&job)), (&json!("success"), vec!["LOST"]));
+    assert_eq!(backend.attempts("job:1"), [2]);
+    runner.stop().await;
+}
