@@ -189,7 +189,7 @@ settings! {
 
     SpiTrustedProxies "spi_trusted_proxies" {
         env: &["SPKY_SPI_TRUSTED_PROXIES"], list: true,
-    } values::networks, "networks of proxies whose X-Forwarded-For says who calls the SPI; nobody's is believed unless set";
+    } values::networks, "networks of proxies whose X-Forwarded-For the SPI believes; none unless set";
 
     SpiRateLimit "spi_rate_limit" {
         env: &["SPKY_SPI_RATE_LIMIT"], default: Some("100"),

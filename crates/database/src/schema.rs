@@ -254,8 +254,8 @@ pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
     text
 }
 
-/// Gives a user a table of edges in the very transaction that makes the user, so that it is there when the first session
-/// begins, and takes it away with the user.
+/// Gives a user a table of edges in the very transaction that makes the user, so that it is there when the first
+/// session begins, and takes it away with the user.
 ///
 /// Which user the table is of is in its name. That is the permission: a definition can't be put together from values.
 fn user_event(options: &SchemaOptions) -> String {

@@ -1,5 +1,6 @@
-//! Jobs per second, end to end: from waiting in the database to `success`, with a backend in this process that answers at once.
-//! Beside it the floor: the same claims and conclusions, written to the same database by as many writers, without a backend.
+//! Jobs per second, end to end: from waiting in the database to `success`, with a backend in this process that answers
+//! at once. Beside it the floor: the same claims and conclusions, written to the same database by as many writers,
+//! without a backend.
 //!
 //! The two take turns. Both are given the same number of jobs, which are there before the clock starts.
 //! `SPKY_JOBS_BENCH_JOBS` (2,000) and `SPKY_JOBS_BENCH_ROUNDS` (5) change how long it takes.
@@ -32,8 +33,16 @@ fn number(variable: &str, default: usize) -> usize {
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let (jobs, rounds) = (number("SPKY_JOBS_BENCH_JOBS", 2_000), number("SPKY_JOBS_BENCH_ROUNDS", 5));
     let server = Server::start(embedded::Settings::for_tests()).await?;
+    let outcome = run(&server).await;
+    if outcome.is_err() {
+        eprintln!("{}", server.last_words());
+    }
+    outcome
+}
+
+async fn run(server: &Server) -> Outcome<()> {
+    let (jobs, rounds) = (number("SPKY_JOBS_BENCH_JOBS", 2_000), number("SPKY_JOBS_BENCH_ROUNDS", 5));
     let client = Surreal::new::<Ws>(server.address().to_string()).await?;
     client.signin(Root { username: "root".to_owned(), password: "root".to_owned() }).await?;
     client.use_ns("test").use_db("test").await?;

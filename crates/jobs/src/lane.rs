@@ -1,8 +1,8 @@
 //! The way of the jobs of one table: find what is due, claim it, have it run, and look after what is under way.
 //!
-//! A lane is one task, so nothing of it overlaps: while it looks at what is under way, it claims nothing. It looks for due
-//! jobs when the bell rings, when the next one is due, and when something has ended after a look that had found more than
-//! there was room for. The bell may be silent, so it also looks from time to time.
+//! A lane is one task, so nothing of it overlaps: while it looks at what is under way, it claims nothing. It looks for
+//! due jobs when the bell rings, when the next one is due, and when something has ended after a look that had found
+//! more than there was room for. The bell may be silent, so it also looks from time to time.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -51,8 +51,8 @@ pub(crate) struct Lane {
 struct Experience {
     /// Others were after the same jobs.
     is_contended: bool,
-    /// Until when jobs are claimed one by one: one that the schema of its table does not take any more can't be claimed, nor
-    /// can others together with it.
+    /// Until when jobs are claimed one by one: one that the schema of its table does not take any more can't be
+    /// claimed, nor can others together with it.
     doubtful_until: Option<Instant>,
     /// Claims that have failed since one has succeeded.
     failures: u32,

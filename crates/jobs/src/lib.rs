@@ -9,13 +9,14 @@
 //!    └──────────────────────┴────────────────────┴── later, for callbacks: spi
 //! ```
 //!
-//! Every job table has a *lane*, which claims what is due and has no more under way than its backend may be given; lanes
-//! have nothing in common, so that a backend that hangs keeps nobody else waiting. What waits, waits in the database. The
-//! *executor* makes one attempt and writes how it ended; who has dispatched the job is nothing to it. The *janitor* says
-//! that this runner is alive; lanes take care of the jobs of runners that are not, and of callbacks that do not come.
+//! Every job table has a *lane*, which claims what is due and has no more under way than its backend may be given;
+//! lanes have nothing in common, so that a backend that hangs keeps nobody else waiting. What waits, waits in the
+//! database. The *executor* makes one attempt and writes how it ended; who has dispatched the job is nothing to it. The
+//! *janitor* says that this runner is alive; lanes take care of the jobs of runners that are not, and of callbacks that
+//! do not come.
 //!
-//! Towards the backend this is at least once: an attempt whose outcome is not known is made again. All attempts of a job
-//! carry the same `Idempotency-Key`.
+//! Towards the backend this is at least once: an attempt whose outcome is not known is made again. All attempts of a
+//! job carry the same `Idempotency-Key`.
 
 mod backend;
 mod call;

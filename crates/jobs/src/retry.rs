@@ -45,8 +45,8 @@ impl Failure {
     }
 }
 
-/// The pause before a retry, the first of which is 1. Half of it is chance (from 0 to 1), so that jobs that failed together
-/// do not come back together.
+/// The pause before a retry, the first of which is 1. Half of it is chance (from 0 to 1), so that jobs that failed
+/// together do not come back together.
 fn delay(strategy: RetryStrategy, base: Duration, retry: u32, chance: f64) -> Duration {
     let factor = match strategy {
         RetryStrategy::Linear => f64::from(retry),

@@ -106,7 +106,8 @@ impl Runner {
         spi::router(guard, executors.filter(|executor| executor.backend.mode == Mode::Callback).cloned().collect())
     }
 
-    /// What ends [`Runner::run`] in good order: nothing is claimed any more, and what is under way has some time to end.
+    /// What ends [`Runner::run`] in good order: nothing is claimed any more, and what is under way has some time to
+    /// end.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.stopping.clone())
     }

@@ -1,11 +1,11 @@
 //! Jobs that are made by the clock.
 //!
-//! A schedule goes from one due time to the next, beginning with how far it has come in the database. Due times that have
-//! passed while nobody was there are made up for, one after the other. Which of several runners makes the job is decided by
-//! the database; they all come to the same due times, as they bring the same time zones with them.
+//! A schedule goes from one due time to the next, beginning with how far it has come in the database. Due times that
+//! have passed while nobody was there are made up for, one after the other. Which of several runners makes the job is
+//! decided by the database; they all come to the same due times, as they bring the same time zones with them.
 //!
-//! When clocks are changed, a job that is due at a fixed time is due once: after the gap if its time does not exist, the
-//! first time if it exists twice. One that is due at intervals is due at each of them, however the clocks are set.
+//! When clocks are changed, a job that is due at a fixed time is due once: after the gap if its time does not exist,
+//! the first time if it exists twice. One that is due at intervals is due at each of them, however the clocks are set.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,8 @@
 //! SIGKILL at random moments, while jobs run.
 //!
-//! What is killed is `spky ssp`, of which there are two on one database; each is started again at once. Backends answer, fail
-//! now and then, and hang for a while, by the number in the path and the attempt; they note every call. When all is quiet:
+//! What is killed is `spky ssp`, of which there are two on one database; each is started again at once. Backends
+//! answer, fail now and then, and hang for a while, by the number in the path and the attempt; they note every call.
+//! When all is quiet:
 //!
 //! - every job has exactly one final state, and the one that its path and retries lead to, unless attempts were lost;
 //! - no job was called more often than its retries allow, and none twice for the same attempt;

@@ -1,4 +1,5 @@
-//! The states of a job whose result comes with the answer, each reached through a real backend and read in the database.
+//! The states of a job whose result comes with the answer, each reached through a real backend and read in the
+//! database.
 
 mod support;
 
@@ -270,7 +271,8 @@ async fn a_job_that_can_not_be_written_keeps_nobody_waiting() {
     runner.stop().await;
 }
 
-/// Catches jobs that were claimed for a runner that never learned of it, because the answer was lost with the connection.
+/// Catches jobs that were claimed for a runner that never learned of it, because the answer was lost with the
+/// connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_whose_answer_was_lost_is_noticed_by_the_runner_itself() {
     let world = World::start(&["job"]).await;

@@ -62,7 +62,8 @@ async fn a_due_time_is_one_job() {
     assert_eq!(once.len(), keys.len(), "no attempt is made twice");
 }
 
-/// Catches jobs that come back because their records were cleared away, and a schedule that makes up for what it never said.
+/// Catches jobs that come back because their records were cleared away, and a schedule that makes up for what it never
+/// said.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_is_not_made_again_and_a_changed_schedule_begins_anew() {
     let world = World::start(&["job"]).await;

@@ -1,5 +1,5 @@
-//! The runner of jobs beside the sidecar, and the listener that executors call back: they live and stop with the service, and
-//! have nothing to do with views.
+//! The runner of jobs beside the sidecar, and the listener that executors call back: they live and stop with the
+//! service, and have nothing to do with views.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;

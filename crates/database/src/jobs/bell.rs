@@ -21,8 +21,8 @@ pub enum Ring {
     Silence,
 }
 
-/// A subscription to the jobs of a table that are not concluded. Notifications may be lost: who listens has to look from time
-/// to time.
+/// A subscription to the jobs of a table that are not concluded. Notifications may be lost: who listens has to look
+/// from time to time.
 #[derive(Debug)]
 pub struct JobBell(Live);
 

@@ -9,15 +9,16 @@
 //!                      success | completed | failed
 //! ```
 //!
-//! A claim gives the job a new `process_uuid`, and whatever is written of this attempt later is written on the condition that
-//! this is still the job's: an attempt that has been superseded can't write any more. `owner` is the runner that works on
-//! the job; a job whose owner is not among the living ones is lost, and is somebody else's. A runner says for all its jobs
-//! together that it is alive, so that this costs no write of any job. All moments are of the database's clock.
+//! A claim gives the job a new `process_uuid`, and whatever is written of this attempt later is written on the
+//! condition that this is still the job's: an attempt that has been superseded can't write any more. `owner` is the
+//! runner that works on the job; a job whose owner is not among the living ones is lost, and is somebody else's. A
+//! runner says for all its jobs together that it is alive, so that this costs no write of any job. All moments are of
+//! the database's clock.
 //!
-//! Measured on SurrealDB 3.3.5: the index over `(status, next_attempt_at)` serves both conditions, the order and the limit
-//! of a look for due jobs, so it reads what it answers. Of transactions that claim the same job at once, one commits, and
-//! the others fail with a conflict, on both stores; eight claimers that take the first of the same due jobs fail three
-//! times out of four. Whoever has lost one chooses at random from more jobs ([`Claim::at_random`]).
+//! Measured on SurrealDB 3.3.5: the index over `(status, next_attempt_at)` serves both conditions, the order and the
+//! limit of a look for due jobs, so it reads what it answers. Of transactions that claim the same job at once, one
+//! commits, and the others fail with a conflict, on both stores; eight claimers that take the first of the same due
+//! jobs fail three times out of four. Whoever has lost one chooses at random from more jobs ([`Claim::at_random`]).
 
 mod bell;
 mod row;
@@ -108,16 +109,16 @@ impl Database {
             answer => answer?.take(0)?,
         };
         let sdk::Value::Object(info) = info else { return Err(Error::answer(ACTION, "expected an object")) };
-        let named = |list: &str, name: &str| {
-            match info.get(list) {
+        let is_named = |item: &sdk::Object, name: &str| match item.get("name") {
+            Some(sdk::Value::String(found)) => found == name,
+            _ => false,
+        };
+        let named = |list: &str, name: &str| match info.get(list) {
             Some(sdk::Value::Array(items)) => items.iter().find_map(|item| match item {
-                sdk::Value::Object(item) if matches!(item.get("name"), Some(sdk::Value::String(found)) if found == name) => {
-                    Some(item)
-                }
+                sdk::Value::Object(item) if is_named(item, name) => Some(item),
                 _ => None,
             }),
             _ => None,
-        }
         };
         if named("indexes", schema::INDEX).is_none() {
             return Ok(None);
@@ -135,7 +136,8 @@ impl Database {
         }))
     }
 
-    /// Says that a runner is alive for as long as the lease, and forgets those that have not been for long. One request.
+    /// Says that a runner is alive for as long as the lease, and forgets those that have not been for long. One
+    /// request.
     pub async fn keep_runner(&self, runner: &str, lease: Duration) -> Result<()> {
         const ACTION: &str = "keeping a runner alive";
         let mut variables = self.runner(runner);
@@ -197,8 +199,8 @@ impl Database {
         Ok(Claimed { is_alive: answer.get("alive") == Some(&Value::Bool(true)), jobs, next_due })
     }
 
-    /// Writes how an attempt ended, unless it has been superseded, or its job is gone; answers whether it was written. One
-    /// request.
+    /// Writes how an attempt ended, unless it has been superseded, or its job is gone; answers whether it was written.
+    /// One request.
     pub async fn conclude_job(&self, table: &JobTable, attempt: &Attempt, conclusion: &Conclusion) -> Result<bool> {
         const ACTION: &str = "concluding a job";
         let mut variables = Variables::new();
@@ -242,8 +244,8 @@ impl Database {
         Ok(!array(ACTION, written)?.is_empty())
     }
 
-    /// The jobs that are being processed by this runner, or by one that is no longer alive. One request, O(jobs that are
-    /// being processed).
+    /// The jobs that are being processed by this runner, or by one that is no longer alive. One request, O(jobs that
+    /// are being processed).
     pub async fn processing_jobs(&self, table: &JobTable, runner: &str) -> Result<Vec<Job>> {
         const ACTION: &str = "looking at jobs under way";
         let mut variables = Variables::new();
@@ -276,8 +278,8 @@ impl Database {
         array(ACTION, jobs)?.into_iter().map(|job| Job::from_sdk(ACTION, job)).collect()
     }
 
-    /// The job with this id, as somebody wrote it: `table:key`, or the key alone; `None` if there is none in this table. One
-    /// request.
+    /// The job with this id, as somebody wrote it: `table:key`, or the key alone; `None` if there is none in this
+    /// table. One request.
     pub async fn find_job(&self, table: &JobTable, id: &str) -> Result<Option<Job>> {
         const ACTION: &str = "looking for a job";
         let mut variables = Variables::new();

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::pages::converting;
 
 /// The fields that a [`Job`] is made of.
-pub(super) const FIELDS: &str = "id, status, path, payload, executor_type, timeout, retry_strategy, max_retries, retries, \
-                                 attempts, process_uuid";
+pub(super) const FIELDS: &str = "id, status, path, payload, executor_type, timeout, retry_strategy, max_retries, \
+                                 retries, attempts, process_uuid";
 
 /// The defaults of job tables that an application has defined itself.
 const MAX_RETRIES: u32 = 3;

@@ -1,8 +1,8 @@
 //! Schedules: each of their due times becomes one job, whoever notices it and however often.
 //!
-//! A record per schedule says how far it has come. It moves on in the transaction that creates the job, and only forward, so
-//! of several runners one creates it. The id of the job follows from schedule and due time all the same, so that even a
-//! schedule that is set back does not repeat a job that is still there.
+//! A record per schedule says how far it has come. It moves on in the transaction that creates the job, and only
+//! forward, so of several runners one creates it. The id of the job follows from schedule and due time all the same, so
+//! that even a schedule that is set back does not repeat a job that is still there.
 
 use circuit::{Datetime, Object, Value};
 use surrealdb::types as sdk;
@@ -63,7 +63,8 @@ impl Database {
         variables.insert("table", schedule.table.clone());
         variables.insert("job", content);
         let text = "BEGIN; \
-                    LET $moved = UPDATE $schedule SET last = $due WHERE pattern = $pattern AND last < $due RETURN VALUE last; \
+                    LET $moved = UPDATE $schedule SET last = $due WHERE pattern = $pattern AND last < $due \
+                        RETURN VALUE last; \
                     IF array::len($moved) > 0 { INSERT IGNORE INTO $table $job RETURN NONE }; \
                     RETURN $moved; \
                     COMMIT;";

@@ -23,8 +23,8 @@ enum Writer {
 /// The fields of a job: name, type with default and assertion, who writes it.
 ///
 /// Measured on SurrealDB 3.3.5: a record user's `create` passes over a field that the user may not create, its default
-/// included, and also its type; only an assertion is looked at. So the permission of such a field is that it has its default,
-/// and an assertion refuses a job whose field was dropped: it would be one that nobody can write any more.
+/// included, and also its type; only an assertion is looked at. So the permission of such a field is that it has its
+/// default, and an assertion refuses a job whose field was dropped: it would be one that nobody can write any more.
 const FIELDS: [(&str, &str, Writer); 21] = [
     ("path", "TYPE string ASSERT string::starts_with($value, '/')", Writer::Creator),
     ("payload", "TYPE any", Writer::Creator),
@@ -52,7 +52,8 @@ const FIELDS: [(&str, &str, Writer); 21] = [
         "next_attempt_at",
         // A job that is made to wait again by hand is due at once, and not when its callback would have been.
         "TYPE datetime DEFAULT run_at ?? time::now() \
-         VALUE IF $this.status = 'pending' AND $value != NONE AND $value = $this.deadline { time::now() } ELSE { $value } \
+         VALUE IF $this.status = 'pending' AND $value != NONE AND $value = $this.deadline { time::now() } \
+             ELSE { $value } \
          ASSERT $value != NONE",
         Writer::Runner("$value = run_at OR (run_at = NONE AND $value > time::now() - 1m)"),
     ),

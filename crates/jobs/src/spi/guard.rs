@@ -42,8 +42,8 @@ impl Verdict {
 }
 
 impl Guard {
-    /// A guard that lets in `allow`, each address `rate` times a second, and as often at once. `X-Forwarded-For` is believed
-    /// if it comes from `trusted_proxies`.
+    /// A guard that lets in `allow`, each address `rate` times a second, and as often at once. `X-Forwarded-For` is
+    /// believed if it comes from `trusted_proxies`.
     pub fn new(allow: Vec<IpNet>, trusted_proxies: Vec<IpNet>, rate: NonZeroU32) -> Self {
         let limits = RateLimiter::hashmap(Quota::per_second(rate));
         Guard { allow, trusted_proxies, limits, judged: AtomicU32::new(0) }
@@ -65,8 +65,8 @@ impl Guard {
         }
     }
 
-    /// Who calls: the peer or, if that is a trusted proxy, the last address in front of trusted ones. `None` if a proxy says
-    /// something that is no address.
+    /// Who calls: the peer or, if that is a trusted proxy, the last address in front of trusted ones. `None` if a proxy
+    /// says something that is no address.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         if !is_in(&self.trusted_proxies, peer) {
             return Some(peer);

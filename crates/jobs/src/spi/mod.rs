@@ -1,7 +1,7 @@
 //! The SPI: what asynchronous executors call when they are done.
 //!
-//! It asks for no token: who may call is decided by the network ([`guard`]). Every request leaves a line in the log, under the
-//! target `spi::audit`: from where, what, with which payload, and what was answered.
+//! It asks for no token: who may call is decided by the network ([`guard`]). Every request leaves a line in the log,
+//! under the target `spi::audit`: from where, what, with which payload, and what was answered.
 
 mod callback;
 mod guard;

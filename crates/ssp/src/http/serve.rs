@@ -1,7 +1,8 @@
 //! Connections: whoever comes is served, and nobody can keep the service busy by being slow.
 //!
-//! A connection has a limited time to say what it wants, in headers of limited size, and to take its answer, and there is
-//! a limited number of connections. How long a body may take is up to who reads it, and how long an answer may take is up to the router.
+//! A connection has a limited time to say what it wants, in headers of limited size, and to take its answer, and there
+//! is a limited number of connections. How long a body may take is up to who reads it, and how long an answer may take
+//! is up to the router.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
