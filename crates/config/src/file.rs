@@ -23,10 +23,25 @@ pub(crate) struct Located {
 #[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) settings: Vec<Located>,
-    /// Each job table with its line and its entries.
-    pub(crate) job_tables: Vec<(String, u64, Vec<Located>)>,
+    pub(crate) job_tables: Vec<JobTableEntries>,
     /// Keys that aren't known, with their lines.
     unknown: Vec<Unknown>,
+}
+
+/// A job table as it stands in the file.
+pub(crate) struct JobTableEntries {
+    pub(crate) table: String,
+    pub(crate) line: u64,
+    pub(crate) entries: Vec<Located>,
+    pub(crate) schedules: Vec<ScheduleEntries>,
+}
+
+/// A schedule as it stands in the file.
+pub(crate) struct ScheduleEntries {
+    pub(crate) name: String,
+    pub(crate) line: u64,
+    pub(crate) entries: Vec<Located>,
+    pub(crate) payload: Option<serde_json::Value>,
 }
 
 /// Reads the file; what is wrong with single keys goes to `problems`.
@@ -65,16 +80,26 @@ fn malformed(path: PathBuf, error: &serde_saphyr::Error) -> Problem {
 struct Unknown {
     key: String,
     line: u64,
-    in_job_table: bool,
+    place: Place,
+}
+
+/// What a key is a key of.
+#[derive(Clone, Copy)]
+enum Place {
+    Top,
+    JobTable,
+    Schedule,
 }
 
 impl Unknown {
     fn problem(&self, path: &Path) -> Problem {
-        let nearest = if self.in_job_table {
-            nearest(&self.key, jobs::KEYS)
-        } else {
-            let keys = setting::SETTINGS.iter().flat_map(|spec| std::iter::once(&spec.key).chain(spec.also_key));
-            nearest(&self.key, keys.copied().chain([setting::JOB_TABLES]))
+        let nearest = match self.place {
+            Place::JobTable => nearest(&self.key, jobs::KEYS.into_iter().chain([jobs::SCHEDULE])),
+            Place::Schedule => nearest(&self.key, jobs::SCHEDULE_KEYS.into_iter().chain([jobs::PAYLOAD])),
+            Place::Top => {
+                let keys = setting::SETTINGS.iter().flat_map(|spec| std::iter::once(&spec.key).chain(spec.also_key));
+                nearest(&self.key, keys.copied().chain([setting::JOB_TABLES]))
+            }
         };
         Problem::UnknownKey {
             path: path.to_owned(),
@@ -112,7 +137,7 @@ impl<'de> Visitor<'de> for Top {
                 }
             } else {
                 map.next_value::<IgnoredAny>()?;
-                contents.unknown.push(Unknown { key, line, in_job_table: false });
+                contents.unknown.push(Unknown { key, line, place: Place::Top });
             }
         }
         Ok(contents)
@@ -151,8 +176,8 @@ impl<'de> Visitor<'de> for Tables<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Spanned { value: table, referenced, .. }) = map.next_key::<Spanned<String>>()? {
-            let entries = map.next_value_seed(Table(self.0))?;
-            self.0.job_tables.push((table, referenced.line(), entries));
+            let (entries, schedules) = map.next_value_seed(Table(self.0))?;
+            self.0.job_tables.push(JobTableEntries { table, line: referenced.line(), entries, schedules });
         }
         Ok(())
     }
@@ -162,7 +187,7 @@ impl<'de> Visitor<'de> for Tables<'_> {
 struct Table<'a>(&'a mut Contents);
 
 impl<'de> DeserializeSeed<'de> for Table<'_> {
-    type Value = Vec<Located>;
+    type Value = (Vec<Located>, Vec<ScheduleEntries>);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -170,24 +195,91 @@ impl<'de> DeserializeSeed<'de> for Table<'_> {
 }
 
 impl<'de> Visitor<'de> for Table<'_> {
-    type Value = Vec<Located>;
+    type Value = (Vec<Located>, Vec<ScheduleEntries>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping that describes a backend")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Located>, A::Error> {
-        let mut entries = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut entries, mut schedules) = (Vec::new(), Vec::new());
         while let Some(Spanned { value: key, referenced, .. }) = map.next_key::<Spanned<String>>()? {
             let line = referenced.line();
-            if !jobs::KEYS.contains(&key.as_str()) {
+            if key == jobs::SCHEDULE {
+                map.next_value_seed(Schedules { contents: self.0, schedules: &mut schedules })?;
+            } else if !jobs::KEYS.contains(&key.as_str()) {
                 map.next_value::<IgnoredAny>()?;
-                self.0.unknown.push(Unknown { key, line, in_job_table: true });
+                self.0.unknown.push(Unknown { key, line, place: Place::JobTable });
             } else if let Some(text) = map.next_value_seed(Text { key: &key, list: false })? {
                 entries.push(Located { key, line, text });
             }
         }
-        Ok(entries)
+        Ok((entries, schedules))
+    }
+}
+
+/// The value of `schedule` of a job table.
+struct Schedules<'a> {
+    contents: &'a mut Contents,
+    schedules: &'a mut Vec<ScheduleEntries>,
+}
+
+impl<'de> DeserializeSeed<'de> for Schedules<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Schedules<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of schedules by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Spanned { value: name, referenced, .. }) = map.next_key::<Spanned<String>>()? {
+            let (entries, payload) = map.next_value_seed(Schedule(self.contents))?;
+            self.schedules.push(ScheduleEntries { name, line: referenced.line(), entries, payload });
+        }
+        Ok(())
+    }
+}
+
+/// One schedule.
+struct Schedule<'a>(&'a mut Contents);
+
+impl<'de> DeserializeSeed<'de> for Schedule<'_> {
+    type Value = (Vec<Located>, Option<serde_json::Value>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Schedule<'_> {
+    type Value = (Vec<Located>, Option<serde_json::Value>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping that describes a schedule")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut entries, mut payload) = (Vec::new(), None);
+        while let Some(Spanned { value: key, referenced, .. }) = map.next_key::<Spanned<String>>()? {
+            let line = referenced.line();
+            if key == jobs::PAYLOAD {
+                payload = Some(map.next_value()?);
+            } else if !jobs::SCHEDULE_KEYS.contains(&key.as_str()) {
+                map.next_value::<IgnoredAny>()?;
+                self.0.unknown.push(Unknown { key, line, place: Place::Schedule });
+            } else if let Some(text) = map.next_value_seed(Text { key: &key, list: false })? {
+                entries.push(Located { key, line, text });
+            }
+        }
+        Ok((entries, payload))
     }
 }
 

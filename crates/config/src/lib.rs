@@ -18,6 +18,11 @@
 //!     name: mailer
 //!     base_url: https://mail.example.com
 //!     timeout: 30s
+//!     schedule:
+//!       digest:
+//!         cron: "30 7 * * MON-FRI"
+//!         time_zone: Europe/Berlin
+//!         path: /digest
 //! ```
 //!
 //! A key without a value, and a variable with an empty one, count as not set. An unknown key is an error that names
@@ -36,7 +41,7 @@ mod source;
 mod values;
 
 pub use error::{Error, Notice, Origin, Problem};
-pub use jobs::{JobMode, JobTable, JobTables};
+pub use jobs::{JobMode, JobTable, JobTables, Schedule};
 pub use load::{Config, Database, Loaded, Scheduler, Spi, Ssp};
 pub use secret::Secret;
 pub use setting::{CONFIG_PATH, JOB_TABLES, SETTINGS, Setting, Spec};

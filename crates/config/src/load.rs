@@ -1,7 +1,7 @@
 //! The typed configuration, built from the decided texts.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,6 +91,10 @@ pub struct Spi {
     pub base_url: Option<Url>,
     /// Networks that may call.
     pub allow: Vec<IpNet>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests a second that one address may send.
+    pub rate_limit: NonZeroU32,
 }
 
 /// The scheduler.
@@ -190,6 +194,8 @@ fn build(resolved: &Resolved, job_tables: JobTables) -> Result<Config, Error> {
             listen_addr: required(r, SpiListenAddr, values::listen_addr)?,
             base_url: optional(r, SpiBaseUrl, values::http_url)?,
             allow: required(r, SpiAllow, values::networks)?,
+            trusted_proxies: optional(r, SpiTrustedProxies, values::networks)?.unwrap_or_default(),
+            rate_limit: required(r, SpiRateLimit, values::positive_u32)?,
         },
         scheduler: Scheduler {
             id: optional(r, SchedulerId, values::identifier)?

@@ -29,6 +29,8 @@ pub enum Setting {
     SpiListenAddr,
     SpiBaseUrl,
     SpiAllow,
+    SpiTrustedProxies,
+    SpiRateLimit,
     SchedulerId,
     SchedulerListenAddr,
     SchedulerLoadBalance,
@@ -189,6 +191,14 @@ settings! {
     SpiAllow "spi_allow" {
         env: &["SPKY_SPI_ALLOW"], default: Some("127.0.0.0/8,::1/128"), list: true,
     } values::networks, "networks (CIDR, separated by commas) that may call the SPI";
+
+    SpiTrustedProxies "spi_trusted_proxies" {
+        env: &["SPKY_SPI_TRUSTED_PROXIES"], list: true,
+    } values::networks, "networks of proxies whose X-Forwarded-For the SPI believes; none unless set";
+
+    SpiRateLimit "spi_rate_limit" {
+        env: &["SPKY_SPI_RATE_LIMIT"], default: Some("100"),
+    } values::positive_u32, "requests a second that one address may send to the SPI";
 
     SchedulerId "scheduler_id" {
         env: &["SPKY_SCHEDULER_ID"], older_env: &["SCHEDULER_ID"],

@@ -5,11 +5,14 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use croner::Cron;
 use ipnet::IpNet;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::Secret;
@@ -192,6 +195,28 @@ pub(crate) fn duration(text: &str) -> Parsed<Duration> {
     }
 }
 
+pub(crate) fn positive_duration(text: &str) -> Parsed<Duration> {
+    match duration(text)? {
+        Duration::ZERO => refuse("a duration above 0", text),
+        duration => Ok(duration),
+    }
+}
+
+/// A cron expression of five fields, or of six with the seconds first.
+pub(crate) fn cron(text: &str) -> Parsed<Cron> {
+    const EXPECTED: &str = "a cron expression such as `30 7 * * MON-FRI`";
+    let cron: Cron = text.parse().or_else(|error| refuse(&format!("{EXPECTED} ({error})"), text))?;
+    let begin = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    match cron.find_next_occurrence(&begin, true) {
+        Ok(_) => Ok(cron),
+        Err(_) => refuse(&format!("{EXPECTED} that is due at some time"), text),
+    }
+}
+
+pub(crate) fn time_zone(text: &str) -> Parsed<TimeZone> {
+    TimeZone::get(text).or_else(|_| refuse("a time zone such as `Europe/Berlin`", text))
+}
+
 pub(crate) fn boolean(text: &str) -> Parsed<bool> {
     match text {
         "true" => Ok(true),
@@ -201,6 +226,10 @@ pub(crate) fn boolean(text: &str) -> Parsed<bool> {
 }
 
 pub(crate) fn count(text: &str) -> Parsed<NonZeroUsize> {
+    text.parse().or_else(|_| refuse("a whole number above 0", text))
+}
+
+pub(crate) fn positive_u32(text: &str) -> Parsed<NonZeroU32> {
     text.parse().or_else(|_| refuse("a whole number above 0", text))
 }
 

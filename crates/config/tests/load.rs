@@ -58,12 +58,17 @@ fn flag_beats_environment_beats_file_beats_default() {
     assert!(config.is_default(Setting::DbPass));
 }
 
+/// A good value of a setting that has no default.
+fn sample(setting: Setting) -> &'static str {
+    if setting == Setting::SpiTrustedProxies { "10.0.0.1" } else { "name" }
+}
+
 /// A row of the table that is read under another name than it promises would pass every other test.
 #[test]
 fn every_variable_of_the_table_is_read() {
     for spec in SETTINGS {
         for (name, older) in spec.env.iter().map(|n| (n, false)).chain(spec.older_env.iter().map(|n| (n, true))) {
-            let value = spec.default.unwrap_or("name");
+            let value = spec.default.unwrap_or_else(|| sample(spec.setting));
             let loaded = Config::load(&Sources::from_directory("nowhere").variable(*name, value)).unwrap();
             assert_eq!(*loaded.config.origin(spec.setting), Origin::Variable(name));
             let expected =
@@ -77,7 +82,8 @@ fn every_variable_of_the_table_is_read() {
 fn every_key_of_the_table_is_read() {
     for spec in SETTINGS {
         for key in std::iter::once(&spec.key).chain(spec.also_key) {
-            let loaded = load(&format!("{key}: \"{}\"\n", spec.default.unwrap_or("name"))).unwrap();
+            let loaded =
+                load(&format!("{key}: \"{}\"\n", spec.default.unwrap_or_else(|| sample(spec.setting)))).unwrap();
             assert!(matches!(loaded.config.origin(spec.setting), Origin::File { line: 1, .. }), "{key}");
         }
     }
@@ -238,6 +244,52 @@ fn database_addresses_are_accepted_in_every_documented_form() {
 }
 
 #[test]
+fn schedules_are_typed_and_checked() {
+    let schedule =
+        |text: &str| format!("job_tables:\n  mail:\n    base_url: http://a\n    schedule:\n      digest:\n{text}");
+    let file = schedule(
+        "        cron: \"30 7 * * MON-FRI\"\n        time_zone: Europe/Berlin\n        path: /digest\n        \
+         payload: { to: [1, true, \"07\"], n: 1.5, text: 07a }\n        max_retries: 5\n        retry_strategy: linear\n        \
+         timeout: 2m\n",
+    );
+    let loaded = load(&file).unwrap();
+    let [schedule_read] = &loaded.config.job_tables["mail"].schedules[..] else { panic!("one schedule") };
+    assert_eq!((schedule_read.name.as_str(), schedule_read.path.as_str()), ("digest", "/digest"));
+    assert_eq!(schedule_read.time_zone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(schedule_read.payload.as_ref().unwrap().to_string(), r#"{"n":1.5,"text":"07a","to":[1,true,"07"]}"#);
+    assert_eq!((schedule_read.max_retries, schedule_read.retry_strategy.as_deref()), (Some(5), Some("linear")));
+
+    let minimal = "        cron: \"* * * * *\"\n        path: /x\n";
+    assert_eq!(
+        load(&schedule(minimal)).unwrap().config.job_tables["mail"].schedules[0].time_zone.iana_name(),
+        Some("UTC")
+    );
+    for (text, expected) in [
+        ("        path: /x\n", "sp00ky.yml:5: job_tables.mail.schedule.digest: `cron` is missing"),
+        ("        cron: \"* * * * *\"\n", "sp00ky.yml:5: job_tables.mail.schedule.digest: `path` is missing"),
+        ("        path: /x\n        corn: a\n", "sp00ky.yml:7: unknown key `corn`, the nearest known one is `cron`"),
+    ] {
+        assert!(error(&schedule(text)).contains(expected), "{text}: {}", error(&schedule(text)));
+    }
+    for bad in [
+        "cron: \"61 * * * *\"",
+        "cron: \"* * *\"",
+        "cron: \"0 0 30 2 *\"",
+        "time_zone: Europe/Nowhere",
+        "path: x",
+        "max_retries: 101",
+        "max_retries: -1",
+        "retry_strategy: never",
+        "timeout: 0",
+    ] {
+        let key = bad.split(':').next().unwrap();
+        let rest: String = minimal.lines().filter(|line| !line.contains(key)).map(|line| format!("{line}\n")).collect();
+        let refusal = error(&schedule(&format!("{rest}        {bad}\n")));
+        assert!(refusal.contains(&format!("job_tables.mail.schedule.digest.{key}: expected")), "{bad}: {refusal}");
+    }
+}
+
+#[test]
 fn job_tables_are_typed() {
     let file = "job_tables:\n  backend_api:\n    name: Backend API\n    base_url: https://api.example.com\n    \
                 auth_token: token\n    timeout: 1m 30s\n    timeout_overridable: true\n    mode: callback\n  mail:\n    base_url: http://mail:80\n";
@@ -249,6 +301,15 @@ fn job_tables_are_typed() {
     assert_eq!(tables["mail"].name, "mail");
 
     assert_eq!(error("job_tables:\n  mail:\n    name: a\n"), "sp00ky.yml:2: job_tables.mail: `base_url` is missing");
+    let own = error("job_tables:\n  _00_query:\n    base_url: http://a\n");
+    assert_eq!(own, "sp00ky.yml:2: job_tables._00_query: a job table can't be one of Sp00ky's own tables");
+    let tuned =
+        load("job_tables:\n  mail:\n    base_url: http://a\n    concurrency: 4\n    retry_delay: 250ms\n").unwrap();
+    let mail = &tuned.config.job_tables["mail"];
+    assert_eq!((mail.concurrency.unwrap().get(), mail.retry_delay.unwrap().as_millis()), (4, 250));
+    assert!(
+        error("job_tables:\n  mail:\n    base_url: http://a\n    concurrency: 0\n").contains("concurrency: expected")
+    );
     assert_eq!(
         error("job_tables:\n  mail:\n    base_url: http://a\n    mode: later\n"),
         "sp00ky.yml:4: job_tables.mail.mode: expected `request` or `callback`, got `later`"

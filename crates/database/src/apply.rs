@@ -75,6 +75,19 @@ impl Database {
     async fn application_tables(&self, options: &SchemaOptions) -> Result<Vec<TableInfo>> {
         let mut tables = self.tables().await?;
         tables.retain(|table| !options.names.is_system(&table.name));
+        // A job table that is not there yet is about to be defined.
+        let missing = options.job_tables.iter().filter(|name| !tables.iter().any(|table| table.name == **name));
+        let missing: Vec<TableInfo> = missing
+            .map(|name| TableInfo {
+                name: name.clone(),
+                id: 0,
+                has_changefeed: false,
+                has_event: false,
+                is_view: false,
+            })
+            .collect();
+        tables.extend(missing);
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tables)
     }
 

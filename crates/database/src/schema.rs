@@ -41,6 +41,8 @@ pub struct SchemaOptions {
     pub ssp_url: String,
     /// The bearer token of the SSP. It stands in function bodies, which only owners of the database can read.
     pub secret: String,
+    /// The tables whose records are jobs.
+    pub job_tables: Vec<String>,
 }
 
 impl SchemaOptions {
@@ -53,6 +55,7 @@ impl SchemaOptions {
             retention: std::time::Duration::from_secs(24 * 60 * 60),
             ssp_url: ssp_url.into(),
             secret: secret.into(),
+            job_tables: Vec::new(),
         }
     }
 }
@@ -66,6 +69,7 @@ impl std::fmt::Debug for SchemaOptions {
             .field("ref_mode", &self.ref_mode)
             .field("retention", &self.retention)
             .field("ssp_url", &self.ssp_url)
+            .field("job_tables", &self.job_tables)
             .finish_non_exhaustive()
     }
 }
@@ -86,6 +90,7 @@ pub struct TableInfo {
 /// All that is to be installed for these application tables, system tables among them are skipped.
 pub fn script(options: &SchemaOptions, tables: &[TableInfo]) -> String {
     let mut text = system(options);
+    text.push_str(&crate::jobs::schema::script(&options.names, &options.job_tables));
     for table in tables.iter().filter(|table| !options.names.is_system(&table.name)) {
         text.push_str(&capture(options, table));
     }
@@ -252,8 +257,8 @@ pub(crate) fn capture(options: &SchemaOptions, table: &TableInfo) -> String {
     text
 }
 
-/// Gives a user a table of edges in the very transaction that makes the user, so that it is there when the first session
-/// begins, and takes it away with the user.
+/// Gives a user a table of edges in the very transaction that makes the user, so that it is there when the first
+/// session begins, and takes it away with the user.
 ///
 /// Which user the table is of is in its name. That is the permission: a definition can't be put together from values.
 fn user_event(options: &SchemaOptions) -> String {

@@ -141,7 +141,18 @@ async fn another_prefix_makes_another_installation() {
     db.apply(&SchemaOptions::new(names, "http://127.0.0.1:9", "secret")).await.unwrap();
     put(&db, RefMode::Dedicated, "q", None).await;
     let tables: Vec<String> = db.tables().await.unwrap().into_iter().map(|table| table.name).collect();
-    assert_eq!(tables, ["_spooky_list_ref", "_spooky_probe", "_spooky_query", "_spooky_row", "_spooky_version"]);
+    assert_eq!(
+        tables,
+        [
+            "_spooky_list_ref",
+            "_spooky_probe",
+            "_spooky_query",
+            "_spooky_row",
+            "_spooky_runner",
+            "_spooky_schedule",
+            "_spooky_version"
+        ]
+    );
 }
 
 #[tokio::test]

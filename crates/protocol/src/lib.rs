@@ -24,7 +24,7 @@ pub use names::{DEFAULT_PREFIX, Names, NamesError, USERS};
 pub use request::{
     Format, Frequency, IngestRequest, LogLevel, LogRequest, Operation, Params, RegisterRequest, UnregisterRequest,
 };
-pub use response::{Child, EntityInfo, Health, HealthStatus, RegisterResponse, ResultRow, VersionInfo};
+pub use response::{BackendInfo, Child, EntityInfo, Health, HealthStatus, RegisterResponse, ResultRow, VersionInfo};
 pub use verify::{
     Holdings, RecordHash, RecordPage, RecordsRequest, RepairRequest, TableContent, ViewComparison, ViewState,
     ViewsRequest,

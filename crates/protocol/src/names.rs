@@ -85,6 +85,16 @@ impl Names {
         self.with("probe")
     }
 
+    /// One record per runner of jobs that is alive.
+    pub fn runner(&self) -> String {
+        self.with("runner")
+    }
+
+    /// One record per schedule of jobs, with how far it has come.
+    pub fn schedule(&self) -> String {
+        self.with("schedule")
+    }
+
     /// The field of a pushed record that holds its version.
     pub fn version_field(&self) -> String {
         self.with("rv")

@@ -63,6 +63,27 @@ pub struct EntityInfo {
     pub id: String,
     pub status: HealthStatus,
     pub views: u64,
+    /// The backends that it runs jobs of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backends: Vec<BackendInfo>,
+}
+
+/// How a backend of jobs is doing, as one SSP sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BackendInfo {
+    pub name: String,
+    /// The table of its jobs.
+    pub table: String,
+    /// Whether it has answered the last attempt, or none has been made.
+    pub up: bool,
+    /// Attempts under way.
+    pub running: u64,
+    /// Attempts that have failed since one has succeeded.
+    pub failures: u64,
+    /// The code of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// The answer of `POST /view/register`: the initial result.

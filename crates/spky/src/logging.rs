@@ -15,7 +15,8 @@ use crate::error::Error;
 const FILTER_VARIABLE: &str = "SPKY_LOG";
 
 /// The crates that are ours.
-const OURS: [&str; 9] = ["spky", "ssp", "database", "query", "circuit", "protocol", "config", "embedded", "telemetry"];
+const OURS: [&str; 10] =
+    ["spky", "ssp", "jobs", "database", "query", "circuit", "protocol", "config", "embedded", "telemetry"];
 
 /// What a service exports, while it runs.
 #[derive(Debug, Default)]
@@ -48,7 +49,9 @@ pub(crate) fn start(level: Level, exports: &Exports) -> Result<(), Error> {
         _ => {
             // The SDK complains when a request or a live query is given up, as happens at every end of ours. What
             // matters of its errors it answers to whoever asked.
-            let others = "warn,surrealdb::method::live=error,surrealdb::engine::remote::ws=off".to_owned();
+            // Calls of the SPI are logged in any case: nothing else tells who has called.
+            let others =
+                "warn,spi::audit=info,surrealdb::method::live=error,surrealdb::engine::remote::ws=off".to_owned();
             OURS.iter().fold(others, |filter, name| format!("{filter},{name}={level}"))
         }
     };

@@ -1,6 +1,7 @@
 //! From the configuration to the settings of the other crates.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
 
 use config::Config;
 use protocol::Names;
@@ -31,6 +32,7 @@ pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions,
     let mut options = database::schema::SchemaOptions::new(names(config)?, ssp_url(config), secret);
     options.capture = capture(config);
     options.ref_mode = ref_mode(config);
+    options.job_tables = config.job_tables.keys().cloned().collect();
     Ok(options)
 }
 
@@ -52,6 +54,53 @@ pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Re
         names: names(config)?,
         export,
     })
+}
+
+/// The runner of jobs, and the listener that executors call back.
+pub(crate) fn jobs(config: &Config) -> ssp::JobSettings {
+    let backends = config.job_tables.iter().map(|(table, configured)| backend(table, configured)).collect();
+    ssp::JobSettings {
+        runner: jobs::Settings::new(backends),
+        spi: ssp::SpiSettings {
+            listen: config.spi.listen_addr,
+            base_url: config.spi.base_url.as_ref().map(ToString::to_string),
+            allow: config.spi.allow.clone(),
+            trusted_proxies: config.spi.trusted_proxies.clone(),
+            rate_limit: config.spi.rate_limit,
+        },
+    }
+}
+
+fn backend(table: &str, configured: &config::JobTable) -> jobs::Backend {
+    let mode = match configured.mode {
+        config::JobMode::Request => jobs::Mode::Request,
+        config::JobMode::Callback => jobs::Mode::Callback,
+    };
+    let defaults = jobs::Backend::new(table, configured.base_url.clone(), mode);
+    jobs::Backend {
+        name: configured.name.clone(),
+        auth_token: configured.auth_token.as_ref().map(|token| token.expose().to_owned()),
+        timeout: configured.timeout.unwrap_or(defaults.timeout),
+        timeout_overridable: configured.timeout_overridable,
+        concurrency: configured.concurrency.map_or(defaults.concurrency, NonZeroUsize::get),
+        retry_delay: configured.retry_delay.unwrap_or(defaults.retry_delay),
+        schedules: configured.schedules.iter().map(schedule).collect(),
+        ..defaults
+    }
+}
+
+fn schedule(configured: &config::Schedule) -> jobs::Schedule {
+    jobs::Schedule {
+        name: configured.name.clone(),
+        cron: configured.cron.clone(),
+        time_zone: configured.time_zone.clone(),
+        path: configured.path.clone(),
+        payload: configured.payload.clone(),
+        executor_type: configured.executor_type.clone(),
+        timeout: configured.timeout,
+        max_retries: configured.max_retries,
+        retry_strategy: configured.retry_strategy.clone(),
+    }
 }
 
 /// The address at which others reach the SSP: as configured, or this machine, if it listens on all interfaces.

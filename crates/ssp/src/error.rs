@@ -24,6 +24,8 @@ pub enum Error {
     Pool(#[source] rayon::ThreadPoolBuildError),
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
+    #[error("jobs can't be run: {0}")]
+    Jobs(#[from] jobs::Error),
     #[error("the view {key} can't be restored: {reason}")]
     Restore { key: String, reason: String },
     #[error("the http interface failed: {0}")]

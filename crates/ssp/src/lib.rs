@@ -27,6 +27,7 @@ mod follower;
 mod holdings;
 mod http;
 mod inspection;
+mod job_runner;
 mod json;
 mod lanes;
 mod metrics;
@@ -48,5 +49,6 @@ mod watches;
 mod writer;
 
 pub use error::Error;
+pub use job_runner::{JobSettings, SpiSettings};
 pub use service::Service;
 pub use settings::{Capture, RefMode, Settings};

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::follower::Follower;
 use crate::http;
+use crate::job_runner::{JobRunner, JobSettings};
 use crate::metrics::{self, Metrics};
 use crate::pool::Pool;
 use crate::saved;
@@ -51,6 +52,7 @@ pub struct Service {
     events: Events,
     orders: WriterSender,
     commands: EngineSender,
+    jobs: JobRunner,
 }
 
 impl Service {
@@ -59,6 +61,14 @@ impl Service {
     /// # Errors
     /// If the settings are not safe, the address is taken, or the database can't be reached or refuses us.
     pub async fn start(settings: Settings) -> Result<Service, Error> {
+        Self::start_with_jobs(settings, None).await
+    }
+
+    /// As [`Service::start`]; runs jobs, too.
+    ///
+    /// # Errors
+    /// As [`Service::start`], and if the runner of jobs can't be set up.
+    pub async fn start_with_jobs(settings: Settings, jobs: Option<JobSettings>) -> Result<Service, Error> {
         settings.check()?;
         let listen = settings.listen;
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
@@ -75,6 +85,7 @@ impl Service {
         let read = telemetry::Metrics::new("spky-ssp", &settings.id, settings.export.as_ref())?;
         let metrics = Metrics::new(&read.meter());
         metrics.observe(&read.meter(), status.clone(), database.clone(), &commands, &orders);
+        let jobs = JobRunner::start(jobs, &database, &status, &read.meter(), &metrics).await?;
         let engine =
             Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed, metrics.clone());
         let of_engine = status.clone();
@@ -133,6 +144,7 @@ impl Service {
             events: events.clone(),
             status: status.clone(),
             telling,
+            backends: jobs.healths(),
         });
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
@@ -152,12 +164,18 @@ impl Service {
             events,
             orders,
             commands,
+            jobs,
         })
     }
 
     /// Where the HTTP interface listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where executors call back, if jobs have such.
+    pub fn spi_address(&self) -> Option<SocketAddr> {
+        self.jobs.spi_address()
     }
 
     /// Resolves when all tables are loaded and all views are in line with the database.
@@ -179,10 +197,12 @@ impl Service {
     /// If the HTTP interface failed.
     pub async fn stop(self) -> Result<(), Error> {
         self.status.stop();
+        self.jobs.begin_stop();
         self.shutdown.notify_one();
         // Else whoever follows a view would keep the server waiting.
         self.events.end_all();
         let served = self.server.await.map_err(|failure| Error::Http(failure.into()));
+        self.jobs.ended().await;
         self.work.abort();
         self.helpers.iter().for_each(Supervised::abort);
         let (done, noted) = oneshot::channel();

@@ -137,7 +137,7 @@ async fn with_database(
     let demo = signals.unless(prepared).await?;
 
     output.progress("sidecar", "starting")?;
-    let service = signals.unless(::ssp::Service::start(ssp_settings)).await?;
+    let service = signals.unless(::ssp::Service::start_with_jobs(ssp_settings, Some(settings::jobs(&config)))).await?;
     let ssp_url = format!("http://{}", service.address());
     let running = async {
         signals.unless(service.ready()).await?;

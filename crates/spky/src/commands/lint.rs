@@ -33,8 +33,8 @@ pub(crate) fn run(options: &Options, sources: Sources) -> Result<(), Error> {
             origin => line(&format!("  {:<32} set by {origin}", spec.key))?,
         }
     }
-    if !loaded.config.job_tables.is_empty() {
-        line(&format!("warning: {} is read, but jobs are not run by this version", config::JOB_TABLES))?;
+    for (table, backend) in &loaded.config.job_tables {
+        line(&format!("  jobs of {table:<24} go to {} at {}", backend.name, backend.base_url))?;
     }
     Ok(())
 }

@@ -27,20 +27,17 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     let signals = Signals::listen()?;
     let sources = options.database.over(sources).flag(Setting::SspListenAddr, "--listen", options.listen.as_ref());
     let (config, exports) = options::load_service(&sources, Level::INFO)?;
-    if !config.job_tables.is_empty() {
-        tracing::warn!("{} is read, but jobs are not run by this version", config::JOB_TABLES);
-    }
     if config.ssp.scheduler_url.is_some() {
         tracing::warn!("a scheduler is configured, but this version runs standalone only");
     }
     let settings = settings::ssp(&config, options.insecure, exports.export.clone())?;
-    let outcome = serve(settings, signals).await;
+    let outcome = serve(settings, settings::jobs(&config), signals).await;
     exports.stop().await;
     outcome
 }
 
-async fn serve(settings: ::ssp::Settings, mut signals: Signals) -> Result<(), Error> {
-    let service = signals.unless(::ssp::Service::start(settings)).await?;
+async fn serve(settings: ::ssp::Settings, jobs: ::ssp::JobSettings, mut signals: Signals) -> Result<(), Error> {
+    let service = signals.unless(::ssp::Service::start_with_jobs(settings, Some(jobs))).await?;
     tracing::info!(address = %service.address(), "listening");
 
     let mut outcome = signals.unless(service.ready()).await;

@@ -65,6 +65,7 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) status: Status,
     pub(crate) telling: Telling,
+    pub(crate) backends: jobs::Healths,
 }
 
 impl Context {

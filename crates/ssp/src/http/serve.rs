@@ -1,14 +1,19 @@
 //! Connections: whoever comes is served, and nobody can keep the service busy by being slow.
 //!
-//! A connection has a limited time to say what it wants, in headers of limited size, and to take its answer, and there is
-//! a limited number of connections. How long a body may take is up to who reads it, and how long an answer may take is up to the router.
+//! A connection has a limited time to say what it wants, in headers of limited size, and to take its answer, and there
+//! is a limited number of connections. How long a body may take is up to who reads it, and how long an answer may take
+//! is up to the router.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -64,10 +69,10 @@ pub(crate) async fn serve(
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = connections.join_next() => report(ended),
-            stream = accept(&listener), if connections.len() < limits.connections => {
+            (stream, peer) = accept(&listener), if connections.len() < limits.connections => {
                 let (router, counted, stopping) = (router.clone(), metrics.connection(), is_stopping.clone());
                 connections.spawn(async move {
-                    converse(stream, router, limits, stopping).await;
+                    converse(stream, peer, router, limits, stopping).await;
                     drop(counted);
                 });
             }
@@ -87,10 +92,10 @@ pub(crate) async fn serve(
 }
 
 /// The next connection. That the system has no room for one now is waited out.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             // The client has gone away before it was its turn.
             Err(error)
                 if matches!(
@@ -105,8 +110,14 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves one connection to its end.
-async fn converse(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<bool>) {
+/// Serves one connection to its end. Requests say who the peer is.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Answers are small, and whoever waits for one waits for all of it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays with Nagle's algorithm");
@@ -114,7 +125,12 @@ async fn converse(stream: TcpStream, router: Router, limits: Limits, mut stoppin
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers).max_header_size(limits.header_bytes);
     let stream = TokioIo::new(Impatient::new(stream, limits.stall));
-    let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(router)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let mut connection = pin!(http.serve_connection(stream, service));
     let told = async {
         // A sender that is gone has nothing to tell any more either.
         let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
@@ -141,7 +157,6 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::sync::Arc;
     use std::time::Instant;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::{EntityInfo, Health, VersionInfo};
+use protocol::{BackendInfo, EntityInfo, Health, VersionInfo};
 use tokio::sync::oneshot;
 
 use super::openapi::OfEngine;
@@ -52,5 +52,18 @@ pub(super) async fn info(State(context): State<Context>) -> Result<Json<Vec<Enti
         Err(gone) => return Err(gone),
     };
     let (id, status) = (context.settings.id.clone(), context.status.get());
-    Ok(Json(vec![EntityInfo { entity: "ssp".to_owned(), id, status, views }]))
+    let backends = context.backends.get().into_iter().map(backend_info).collect();
+    Ok(Json(vec![EntityInfo { entity: "ssp".to_owned(), id, status, views, backends }]))
+}
+
+/// Everybody may see this: neither addresses nor reasons.
+fn backend_info(health: jobs::BackendHealth) -> BackendInfo {
+    BackendInfo {
+        name: health.name,
+        table: health.table,
+        up: health.is_up,
+        running: health.running,
+        failures: health.failures,
+        last_error: health.last_error,
+    }
 }

@@ -1,0 +1,91 @@
+//! A live query that renews itself. It may lose notifications, and says when it may have: whoever listens looks for
+//! itself then.
+
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use surrealdb::Notification;
+use surrealdb::method::QueryStream;
+use surrealdb::types::{Value, Variables};
+use tokio::time::Instant;
+
+use crate::connect::Database;
+use crate::error::Result;
+
+/// How long to wait after a failed subscription; meanwhile polling has to do.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A subscription that renews itself.
+pub(crate) struct Live {
+    db: Database,
+    query: String,
+    stream: Option<QueryStream<Notification<Value>>>,
+    next_attempt: Instant,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live")
+            .field("query", &self.query)
+            .field("is_live", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Listens to nothing yet: [`Live::has_been_mended`] subscribes.
+    pub(crate) fn new(db: Database, query: String) -> Self {
+        Live { db, query, stream: None, next_attempt: Instant::now() }
+    }
+
+    /// Subscribes if there is no subscription, and says whether it did: then changes may have gone unheard.
+    pub(crate) async fn has_been_mended(&mut self) -> bool {
+        if self.stream.is_some() || Instant::now() < self.next_attempt {
+            return false;
+        }
+        match self.subscribe().await {
+            Ok(stream) => {
+                self.stream = Some(stream);
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no live query, polling instead");
+                self.next_attempt = Instant::now() + RETRY;
+                false
+            }
+        }
+    }
+
+    /// The next notification, if it comes within the limit. Without a subscription, the limit passes. May be cancelled.
+    pub(crate) async fn next(&mut self, limit: Duration) -> Option<Notification<Value>> {
+        let Some(stream) = &mut self.stream else {
+            tokio::time::sleep(limit).await;
+            return None;
+        };
+        match tokio::time::timeout(limit, stream.next()).await {
+            Err(_) => None,
+            Ok(Some(Ok(notification))) => Some(notification),
+            Ok(Some(Err(_)) | None) => {
+                self.stream = None;
+                None
+            }
+        }
+    }
+
+    /// A notification that is there already.
+    pub(crate) fn waiting(&mut self) -> Option<Notification<Value>> {
+        match self.stream.as_mut()?.next().now_or_never()? {
+            Some(Ok(notification)) => Some(notification),
+            Some(Err(_)) | None => {
+                self.stream = None;
+                None
+            }
+        }
+    }
+
+    async fn subscribe(&self) -> Result<QueryStream<Notification<Value>>> {
+        const ACTION: &str = "subscribing to changes";
+        let mut results = self.db.send(ACTION, self.query.clone(), Variables::new()).await?;
+        results.stream::<Notification<Value>>(0).map_err(|error| crate::error::of_statement(ACTION, &error))
+    }
+}

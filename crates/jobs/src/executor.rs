@@ -1,0 +1,134 @@
+//! Makes one attempt at a job, and writes how it ended. Who has claimed or dispatched the job is nothing to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use database::Database;
+use database::jobs::{Conclusion, Job, JobError, JobTable};
+use tokio::sync::OnceCell;
+
+use crate::backend::{Backend, Mode};
+use crate::call::Caller;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::retry::Failure;
+
+/// The first pause after a conclusion that could not be written, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+
+/// What it takes to run the jobs of one backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Executor {
+    pub(crate) database: Database,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) caller: Caller,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    /// What the table calls the states of its jobs, once it has been prepared.
+    pub(crate) table: Arc<OnceCell<JobTable>>,
+}
+
+impl Executor {
+    /// The table of the jobs; `None` if it has not been prepared. One request, none if it has been asked for before.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub(crate) async fn table(&self) -> Result<Option<&JobTable>, database::Error> {
+        if let Some(table) = self.table.get() {
+            return Ok(Some(table));
+        }
+        let is_callback = self.backend.mode == Mode::Callback;
+        match self.database.job_table(&self.backend.table, is_callback).await? {
+            Some(table) => Ok(Some(self.table.get_or_init(|| async { table }).await)),
+            None => Ok(None),
+        }
+    }
+
+    /// Calls the backend and writes what came of it.
+    pub(crate) async fn run(&self, table: &JobTable, job: Job) {
+        let started = Instant::now();
+        let _running = self.health.started();
+        let outcome = self.caller.call(&self.backend, &job).await;
+        self.health.ended(outcome.as_ref().err());
+        let conclusion = match outcome {
+            Ok(result) => match self.backend.mode {
+                Mode::Request => Conclusion::Success { result },
+                Mode::Callback => Conclusion::Accepted { within: self.backend.timeout(&job) },
+            },
+            Err(failure) => failure.conclude(&job, self.backend.retry_delay),
+        };
+        self.metrics.attempt(&self.backend.name, outcome_of(&conclusion), started.elapsed());
+        self.conclude(table, &job, conclusion).await;
+    }
+
+    /// Ends an attempt that nobody makes any more.
+    pub(crate) async fn fail(&self, table: &JobTable, job: &Job, failure: Failure) {
+        let conclusion = failure.conclude(job, self.backend.retry_delay);
+        self.metrics.abandoned(&self.backend.name, outcome_of(&conclusion));
+        self.conclude(table, job, conclusion).await;
+    }
+
+    /// Writes how an attempt ended; while the database is away, again and again.
+    pub(crate) async fn conclude(&self, table: &JobTable, job: &Job, mut conclusion: Conclusion) {
+        let [mut pause, longest] = PAUSES;
+        let id = database::text::record_id(&job.attempt.id);
+        loop {
+            match self.database.conclude_job(table, &job.attempt, &conclusion).await {
+                Ok(true) => {
+                    report(&self.backend, &id, &conclusion);
+                    return;
+                }
+                Ok(false) => {
+                    tracing::info!(
+                        job = id,
+                        attempt = job.attempts,
+                        "an attempt was superseded, its outcome is dropped"
+                    );
+                    return;
+                }
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(job = id, %error, "the outcome of a job can't be written now");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Err(error) => {
+                    tracing::error!(job = id, %error, "the database refuses the outcome of a job");
+                    if matches!(&conclusion, Conclusion::Failed { error } if error.code == REFUSED) {
+                        // It stays as it is, and is found by the next look at what is under way.
+                        return;
+                    }
+                    let reason = format!("the outcome can't be stored: {error}");
+                    conclusion = Conclusion::Failed {
+                        error: JobError { code: REFUSED.to_owned(), reason, attempt: job.attempts },
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The code of a job whose outcome the schema of its table does not take.
+const REFUSED: &str = "RESULT_REFUSED";
+
+fn outcome_of(conclusion: &Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Success { .. } => "success",
+        Conclusion::Accepted { .. } => "accepted",
+        Conclusion::Retry { .. } => "retry",
+        Conclusion::Failed { .. } => "failed",
+    }
+}
+
+fn report(backend: &Backend, job: &str, conclusion: &Conclusion) {
+    let backend = &backend.name;
+    match conclusion {
+        Conclusion::Success { .. } => tracing::debug!(backend, job, "a job has succeeded"),
+        Conclusion::Accepted { .. } => tracing::debug!(backend, job, "a job was accepted"),
+        Conclusion::Retry { error, delay } => {
+            tracing::warn!(backend, job, attempt = error.attempt, code = error.code, ?delay, "an attempt has failed");
+        }
+        Conclusion::Failed { error } => {
+            tracing::warn!(backend, job, attempt = error.attempt, code = error.code, "a job has failed");
+        }
+    }
+}
