@@ -176,16 +176,36 @@ impl Database {
         Ok(!array(ACTION, removed)?.is_empty())
     }
 
-    /// Removes all views whose time is up with all that they have, each of them as [`Database::expire_query`] does;
-    /// answers which. One request.
-    pub async fn expire_queries(&self) -> Result<Vec<ViewKey>> {
-        const ACTION: &str = "expiring views";
+    /// The views whose time is up. One request; O(views), in the database.
+    pub async fn overdue_queries(&self) -> Result<Vec<ViewKey>> {
+        const ACTION: &str = "looking for expired views";
         let table = escape(&self.names().query());
-        let text = format!("DELETE {table} WHERE lastActiveAt + ttl < time::now() RETURN BEFORE");
-        let removed = self.run_retrying(ACTION, text, Variables::new()).await?.take(0)?;
-        let rows = array(ACTION, removed)?.into_iter();
-        let keys = rows.map(|row| stored(ACTION, row).map(|query| query.row.key));
-        keys.collect()
+        let text = format!("SELECT VALUE record::id(id) FROM {table} WHERE lastActiveAt + ttl < time::now()");
+        let keys = array(ACTION, self.run(ACTION, text, Variables::new()).await?.take(0)?)?.into_iter();
+        let key = |key: sdk::Value| match key {
+            sdk::Value::String(key) => ViewKey::from_key(key).ok(),
+            _ => None,
+        };
+        Ok(keys.filter_map(key).collect())
+    }
+
+    /// Removes those of these views whose time is up with all that they have, each of them as [`Database::expire_query`]
+    /// does; answers which. One request for each [`REMOVED_AT_ONCE`] of them.
+    pub async fn expire_queries(&self, keys: &[ViewKey]) -> Result<Vec<ViewKey>> {
+        const ACTION: &str = "expiring views";
+        let table = self.names().query();
+        let mut expired = Vec::new();
+        for some in keys.chunks(REMOVED_AT_ONCE) {
+            let ids: Vec<_> = some.iter().map(|key| sdk::Value::RecordId(query_record(&table, key))).collect();
+            let mut variables = Variables::new();
+            variables.insert("ids", sdk::Value::Array(ids.into()));
+            let text = "DELETE $ids WHERE lastActiveAt + ttl < time::now() RETURN BEFORE";
+            let removed = self.run_retrying(ACTION, text, variables).await?.take(0)?;
+            for row in array(ACTION, removed)? {
+                expired.push(stored(ACTION, row)?.row.key);
+            }
+        }
+        Ok(expired)
     }
 
     /// Removes all views with all that they have. One request for each [`REMOVED_AT_ONCE`] views, and some more.

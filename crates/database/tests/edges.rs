@@ -189,7 +189,7 @@ async fn only_views_whose_time_is_up_expire() {
     assert!(db.expire_query(&key("old")).await.unwrap());
     assert!(!db.expire_query(&key("old")).await.unwrap());
     assert!(stored(&db, "old").await.is_empty());
-    assert_eq!(db.expire_queries().await.unwrap(), [key("older")]);
+    assert_eq!(db.expire_queries(&db.overdue_queries().await.unwrap()).await.unwrap(), [key("older")]);
     assert!(stored(&db, "older").await.is_empty());
     assert_eq!(stored(&db, "alive").await.len(), 1);
 }

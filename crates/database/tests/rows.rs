@@ -130,7 +130,7 @@ async fn rows_go_with_their_view_whatever_removes_it() {
     let expire = "UPDATE _00_query:expired, _00_query:`expired too` SET lastActiveAt = time::now() - 31s";
     run(&client, expire).await;
     assert!(db.expire_query(&key("expired")).await.unwrap());
-    assert_eq!(db.expire_queries().await.unwrap(), [key("expired too")]);
+    assert_eq!(db.expire_queries(&db.overdue_queries().await.unwrap()).await.unwrap(), [key("expired too")]);
     run(&client, "DELETE _00_query:deleted").await;
     db.drop_user_table(&user).await.unwrap();
     let clears = vec![Place { edge_table: edges.clone(), query: key("cleared") }];

@@ -315,7 +315,13 @@ async fn a_sign_of_life_counts_for_the_own_view_only() {
     ] {
         assert_eq!(query(&alice, call).await, Value::from(answer), "{call}");
     }
-    let expired: Vec<String> = db.expire_queries().await.unwrap().iter().map(ToString::to_string).collect();
+    let expired: Vec<String> = db
+        .expire_queries(&db.overdue_queries().await.unwrap())
+        .await
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(expired, ["bobs"]);
 }
 

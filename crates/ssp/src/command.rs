@@ -207,7 +207,7 @@ pub(crate) enum Order {
     /// Removes all views with all that they keep.
     Clear(Finish),
     /// Removes views whose time to live has passed.
-    Expire,
+    Expire(Vec<ViewKey>),
     /// Writes everything that waits.
     Flush(oneshot::Sender<()>),
 }

@@ -98,9 +98,10 @@ impl Service {
             Writer::new(database.clone(), &settings, commands.clone(), open.clone(), events.clone(), metrics.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), open.clone());
+        let sweep = sweep::run(database.clone(), orders.clone(), settings.ttl_sweep);
         let mut helpers = vec![
             Supervised::spawn(&status, "the settling of announced changes", settling),
-            Supervised::spawn(&status, "the expiry of views", sweep::run(orders.clone(), settings.ttl_sweep)),
+            Supervised::spawn(&status, "the expiry of views", sweep),
         ];
         if settings.export.is_some() {
             let asking = metrics::keep_fresh(metrics.clone(), commands.clone());

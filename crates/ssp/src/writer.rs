@@ -168,7 +168,7 @@ impl Writer {
                 self.events.end_all();
                 finish(done, self.database.remove_queries().await);
             }
-            Order::Expire => self.expire().await,
+            Order::Expire(keys) => self.expire(&keys).await,
             Order::Flush(done) => {
                 self.flush(Flush::Everything).await;
                 let _ = done.send(());
@@ -243,8 +243,8 @@ impl Writer {
 
     /// Removes expired views. The database decides in one statement whether a view is expired when it is removed, so a sign of
     /// life that comes in between keeps it; and because registrations are written by the same task, none comes in between.
-    async fn expire(&self) {
-        let expired = match self.database.expire_queries().await {
+    async fn expire(&self, keys: &[ViewKey]) {
+        let expired = match self.database.expire_queries(keys).await {
             Ok(expired) => expired,
             Err(error) => return tracing::warn!(%error, "expired views could not be removed"),
         };

@@ -13,10 +13,10 @@ use crate::support::{Random, SECRET};
 use crate::templates;
 
 /// How often the sidecar looks for expired views.
-pub const SWEEP: Duration = Duration::from_secs(5);
+pub const SWEEP: Duration = Duration::from_secs(30);
 /// How long a view lives that nobody gives signs of life for, and how long until it must have gone.
 const SHORT: Duration = Duration::from_secs(20);
-const GONE_AFTER: Duration = Duration::from_secs(60);
+const GONE_AFTER: Duration = Duration::from_secs(300);
 /// The status of a request that was not done in time, and how often it is tried.
 const TIMEOUT: u16 = 504;
 const ATTEMPTS: u32 = 10;
