@@ -17,10 +17,18 @@ use crate::errand::{Errand, Errands};
 pub(crate) struct Tables {
     /// Which table had the name, as the database counts them: one that is removed and defined again is another one.
     known: Arc<RwLock<BTreeMap<String, u64>>>,
-    /// Tables whose rows the database computes (`DEFINE TABLE … AS SELECT`). Its changefeed does not say which of them has
-    /// changed, so they can't be followed.
-    computed: Arc<RwLock<BTreeSet<String>>>,
+    /// Tables that can't be followed, because the database computes something in them.
+    computed: Arc<RwLock<BTreeMap<String, Computed>>>,
     errands: Errands,
+}
+
+/// What the database computes in a table by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Computed {
+    /// The rows: `DEFINE TABLE … AS SELECT`. The changefeed does not say which of them has changed.
+    Rows,
+    /// Fields, when they are read: `DEFINE FIELD … COMPUTED`. Nothing tells that they have changed.
+    Fields,
 }
 
 /// What there is to do so that we know what the database has.
@@ -63,14 +71,17 @@ impl Tables {
         *self.write() = tables;
     }
 
-    /// Takes over which tables the database computes.
-    pub(crate) fn set_computed(&self, tables: BTreeSet<String>) {
-        *self.computed.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = tables;
+    /// Takes over what the database computes. Answers the tables of which that is new.
+    pub(crate) fn set_computed(&self, tables: BTreeMap<String, Computed>) -> BTreeSet<String> {
+        let mut computed = self.computed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let new = tables.keys().filter(|table| !computed.contains_key(*table)).cloned().collect();
+        *computed = tables;
+        new
     }
 
-    /// Whether the database computed the rows of a table when it was looked at last.
-    pub(crate) fn is_computed(&self, table: &str) -> bool {
-        self.computed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(table)
+    /// What the database computed in a table when that was looked at last.
+    pub(crate) fn computed(&self, table: &str) -> Option<Computed> {
+        self.computed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(table).copied()
     }
 
     /// Compares what is known with the application's tables as they are.
@@ -85,8 +96,8 @@ impl Tables {
         }
     }
 
-    /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible. A table that the
-    /// database computes is never read, and known to be one afterwards.
+    /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible. A table whose
+    /// rows the database computes is never read.
     pub(crate) async fn require(&self, table: &str) -> bool {
         if self.read().contains_key(table) {
             return true;

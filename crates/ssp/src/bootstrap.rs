@@ -5,7 +5,7 @@
 //! from that position: what changed while reading comes again and ends in the committed state. Views that an earlier
 //! process left are taken up last, and of their edges only those that differ are written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use circuit::{RecordId, SameRecord};
@@ -13,7 +13,7 @@ use database::{Capture, Database, Feed, Probe, QueryRow, SchemaOptions, TableInf
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::oneshot;
 
-use crate::adoption::{Survey, Tables};
+use crate::adoption::{Computed, Survey, Tables};
 use crate::catalog::{Permissions, recompile};
 use crate::command::{Command, EngineSender, Left};
 use crate::error::Error;
@@ -147,8 +147,14 @@ impl Loader {
                 self.send(Command::Permissions(Arc::default())).await?;
             }
         }
-        let (computed, tables): (Vec<_>, Vec<_>) = structure.tables.into_iter().partition(|table| table.is_view);
-        self.tables.set_computed(computed.into_iter().map(|table| table.name).collect());
+        let of_fields = structure.tables_with_computed_fields().map(|table| (table.to_owned(), Computed::Fields));
+        let mut computed: BTreeMap<_, _> = of_fields.collect();
+        let (views, tables): (Vec<_>, Vec<_>) = structure.tables.into_iter().partition(|table| table.is_view);
+        computed.extend(views.into_iter().map(|table| (table.name, Computed::Rows)));
+        let new = self.tables.set_computed(computed);
+        if !new.is_empty() {
+            self.send(Command::Computed(new)).await?;
+        }
         Ok(tables)
     }
 
@@ -156,7 +162,7 @@ impl Loader {
     pub(crate) async fn adopt(&self, table: &str) -> Result<(), Error> {
         if !self.settings.names.is_system(table) {
             self.learn().await?;
-            if self.tables.is_computed(table) {
+            if self.tables.computed(table) == Some(Computed::Rows) {
                 return Ok(());
             }
             self.capture(&[table]).await?;

@@ -6,7 +6,7 @@ use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Siz
 use database::{Database, EdgeId, Probe};
 use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::{Catalog, Query};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::edge_buffer::{EdgeOp, Note};
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     },
     /// What users may see now.
     Permissions(Arc<Catalog>),
+    /// The database computes something in these tables: views of them can't be kept any more.
+    Computed(BTreeSet<String>),
     /// Changes that somebody says will be committed.
     Speculate(Vec<Speculation>),
     /// How the speculations up to a number ended. What was wrong is put right by the changes that were read instead.

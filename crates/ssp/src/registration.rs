@@ -1,6 +1,6 @@
 //! How views come to the engine, and leave it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -99,6 +99,21 @@ impl Engine {
                     self.unregister(view.key())?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Removes the views that read one of these tables. O(views).
+    pub(crate) fn give_up(&mut self, tables: &BTreeSet<String>) -> Result<(), Closed> {
+        let reads = |plan: &Plan| {
+            let mut reads = false;
+            plan.tables(&mut |table| reads |= tables.contains(&**table));
+            reads
+        };
+        let concerned = self.views.iter().filter(|registered| reads(&registered.plan));
+        for key in concerned.map(|registered| registered.view.key().clone()).collect::<Vec<_>>() {
+            tracing::warn!(view = %key, "the view can't be kept any more: the database computes what it reads");
+            self.unregister(&key)?;
         }
         Ok(())
     }

@@ -96,7 +96,15 @@ impl Application {
     }
 
     /// As [`Application::quiet`], with another limit.
+    ///
+    /// Where a window is written in several transactions, because it has lost conflicts, the first barrier may be visible
+    /// before the rest. The second one is of a later window.
     pub async fn quiet_within(&self, limit: Duration) {
+        self.barrier(limit).await;
+        self.barrier(limit).await;
+    }
+
+    async fn barrier(&self, limit: Duration) {
         let wanted = self.value("(UPSERT ONLY barrier:b SET n = rand::int() RETURN VALUE n)").await;
         let started = Instant::now();
         loop {

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
+use crate::adoption::Computed;
 use crate::command::{Command, Done, Initial, Snapshot};
 use crate::json;
 use crate::path::Path;
@@ -51,11 +52,17 @@ pub(super) async fn register(
             }
         }
     }
-    if let Some(table) = tables.iter().find(|table| context.tables.is_computed(table)) {
-        let message = format!(
-            "the rows of {table} are computed by the database (DEFINE TABLE … AS SELECT), whose changefeed does not say \
-             which of them have changed: select from the tables that they are computed from"
-        );
+    if let Some((table, computed)) = tables.iter().find_map(|table| Some((table, context.tables.computed(table)?))) {
+        let message = match computed {
+            Computed::Rows => format!(
+                "the rows of {table} are computed by the database (DEFINE TABLE … AS SELECT), whose changefeed does not \
+                 say which of them have changed: select from the tables that they are computed from"
+            ),
+            Computed::Fields => format!(
+                "{table} has fields that are COMPUTED when they are read, and nothing tells that they have changed: \
+                 select what they are computed from"
+            ),
+        };
         return Err(Failure::new(ErrorCode::UnsupportedQuery, message));
     }
     let row = QueryRow {
