@@ -118,21 +118,27 @@ impl Views {
         let requests = bodies.map(|body| async move {
             for attempt in 1.. {
                 let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(SECRET).json(&body);
-                let answer = request.send().await.expect("the sidecar answers");
-                let status = answer.status();
-                if status.is_success() {
-                    break;
-                }
-                let text = answer.text().await.unwrap_or_default();
-                // On a machine that has no time, a client tries again.
-                if status.as_u16() != TIMEOUT || attempt == ATTEMPTS {
-                    let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                    panic!("{body}: {status} {text}\n{log}");
-                }
-                println!("{path}: {status} {text}");
+                let problem = match request.send().await {
+                    Ok(answer) if answer.status().is_success() => break,
+                    Ok(answer) => {
+                        let status = answer.status();
+                        let text = answer.text().await.unwrap_or_default();
+                        // On a machine that has no time, a client tries again.
+                        assert!(status.as_u16() == TIMEOUT, "{body}: {status} {text}\n{}", self.log());
+                        text
+                    }
+                    // The sidecar closes connections that are idle for long, perhaps in this moment.
+                    Err(error) => format!("{error:?}"),
+                };
+                println!("{path}, attempt {attempt}: {problem}");
+                assert!(attempt < ATTEMPTS, "{body}\n{}", self.log());
             }
         });
         stream::iter(requests).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub fn len(&self) -> usize {
