@@ -357,8 +357,8 @@ fn split() {
     );
     assert_answer(
         &forum,
-        "SELECT tags, n FROM t SPLIT tags ORDER BY tags, n LIMIT 2",
-        "[{ tags: 'x', n: 3 }, { tags: 'y', n: 2 }]",
+        "SELECT id, tags FROM t SPLIT tags ORDER BY id, tags LIMIT 2",
+        "[{ id: t:1, tags: 'x' }, { id: t:1, tags: 'y' }]",
     );
 }
 
