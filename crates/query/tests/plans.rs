@@ -275,7 +275,7 @@ fn the_parent_of_a_subquery_behind_from_is_that_of_its_reader() {
 
 #[test]
 fn split_reads_whole_rows() {
-    let plan = plan("SELECT tag, a FROM t WHERE a = 1 SPLIT tag ORDER BY tag LIMIT 1");
+    let plan = plan("SELECT tag, a FROM t WHERE a = 1 SPLIT tag ORDER BY tag");
     assert_eq!(plan.template.source, Source::Derived(Shape::Split(vec![vec![Arc::from("tag")]])));
     assert_eq!(plan.template.columns, [field("tag")]);
     let [input] = plan.inputs.as_slice() else { panic!("{plan:?}") };

@@ -107,7 +107,7 @@ pub const QUERIES: &[&str] = &[
     "SELECT * FROM (SELECT * FROM person SPLIT emails) WHERE emails > 'k'",
     "SELECT name, emails FROM person SPLIT emails LIMIT 2 START 1",
     "SELECT id, emails FROM person SPLIT emails ORDER BY id DESC LIMIT 2 START 1",
-    "SELECT id, emails FROM person SPLIT emails ORDER BY emails LIMIT 2 START 1",
+    "SELECT id, emails FROM person SPLIT emails ORDER BY emails",
     // GROUP.
     "SELECT country FROM person GROUP BY country",
     "SELECT address.country FROM person GROUP BY address.country",
