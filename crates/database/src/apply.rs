@@ -39,7 +39,8 @@ impl Database {
     /// Makes sure that these tables are captured, with a changefeed and our event, and defines those that do not exist, as
     /// SurrealDB itself does at their first record. Three requests, two if nothing is missing.
     ///
-    /// Answers those that were not captured before: they must be read once the call is done.
+    /// Answers those that were not captured before: they must be read once the call is done. Tables whose rows the database
+    /// computes are left as they are.
     pub async fn capture(&self, options: &SchemaOptions, tables: &[&str]) -> Result<Vec<String>> {
         const ACTION: &str = "capturing tables";
         let known = self.structure().await?.tables;
@@ -48,14 +49,13 @@ impl Database {
         for name in tables.iter().filter(|name| !options.names.is_system(name)) {
             let table = known.iter().find(|table| table.name == **name);
             // An application that defines its table anew takes our event away, also where it has a changefeed of its own.
-            if table.is_some_and(|table| table.has_changefeed && table.has_event) {
+            if table.is_some_and(|table| table.is_view || (table.has_changefeed && table.has_event)) {
                 continue;
             }
             if table.is_none() {
                 text.push_str(&format!("DEFINE TABLE IF NOT EXISTS {};\n", crate::ident::escape(name)));
             }
-            let missing =
-                TableInfo { name: (*name).to_owned(), id: 0, has_changefeed: false, has_event: false, is_view: false };
+            let missing = TableInfo::missing(name);
             text.push_str(&schema::capture(options, table.unwrap_or(&missing)));
             fresh.push((*name).to_owned());
         }
@@ -77,15 +77,7 @@ impl Database {
         tables.retain(|table| !options.names.is_system(&table.name));
         // A job table that is not there yet is about to be defined.
         let missing = options.job_tables.iter().filter(|name| !tables.iter().any(|table| table.name == **name));
-        let missing: Vec<TableInfo> = missing
-            .map(|name| TableInfo {
-                name: name.clone(),
-                id: 0,
-                has_changefeed: false,
-                has_event: false,
-                is_view: false,
-            })
-            .collect();
+        let missing: Vec<TableInfo> = missing.map(|name| TableInfo::missing(name)).collect();
         tables.extend(missing);
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tables)

@@ -57,7 +57,7 @@ pub fn from_sdk(value: sdk::Value) -> Result<Value, ConvertError> {
         sdk::Value::RecordId(id) => Value::RecordId(Arc::new(record_id_from_sdk(id)?)),
         sdk::Value::File(file) => Value::File(Arc::new(File { bucket: file.bucket.into(), key: file.key.into() })),
         sdk::Value::Range(range) => {
-            Value::Range(Arc::new(Range { start: bound_from_sdk(range.start)?, end: bound_from_sdk(range.end)? }))
+            Value::Range(Arc::new(Range { start: try_map(range.start, from_sdk)?, end: try_map(range.end, from_sdk)? }))
         }
         sdk::Value::Regex(regex) => Value::Regex(regex.regex().as_str().into()),
         sdk::Value::Array(items) => Value::Array(list_from_sdk(items)?),
@@ -82,15 +82,20 @@ fn key_from_sdk(key: sdk::RecordIdKey) -> Result<Key, ConvertError> {
         sdk::RecordIdKey::Array(items) => Key::Array(list_from_sdk(items)?),
         sdk::RecordIdKey::Object(object) => Key::Object(Arc::new(object_from_sdk(object)?)),
         sdk::RecordIdKey::Range(range) => {
-            Key::Range(Arc::new(Range { start: key_bound_from_sdk(range.start)?, end: key_bound_from_sdk(range.end)? }))
+            let end = |key| Ok(key_from_sdk(key)?.into());
+            Key::Range(Arc::new(Range { start: try_map(range.start, end)?, end: try_map(range.end, end)? }))
         }
     })
 }
 
-fn key_bound_from_sdk(bound: Bound<sdk::RecordIdKey>) -> Result<Bound<Value>, ConvertError> {
+/// Converts what is at an end of a range.
+fn try_map<A, B>(
+    bound: Bound<A>,
+    convert: impl FnOnce(A) -> Result<B, ConvertError>,
+) -> Result<Bound<B>, ConvertError> {
     Ok(match bound {
-        Bound::Included(key) => Bound::Included(key_from_sdk(key)?.into()),
-        Bound::Excluded(key) => Bound::Excluded(key_from_sdk(key)?.into()),
+        Bound::Included(value) => Bound::Included(convert(value)?),
+        Bound::Excluded(value) => Bound::Excluded(convert(value)?),
         Bound::Unbounded => Bound::Unbounded,
     })
 }
@@ -103,14 +108,6 @@ pub fn object_from_sdk(object: sdk::Object) -> Result<Object, ConvertError> {
 
 fn list_from_sdk(items: sdk::Array) -> Result<Arc<[Value]>, ConvertError> {
     items.into_iter().map(from_sdk).collect()
-}
-
-fn bound_from_sdk(bound: Bound<sdk::Value>) -> Result<Bound<Value>, ConvertError> {
-    Ok(match bound {
-        Bound::Included(value) => Bound::Included(from_sdk(value)?),
-        Bound::Excluded(value) => Bound::Excluded(from_sdk(value)?),
-        Bound::Unbounded => Bound::Unbounded,
-    })
 }
 
 /// Converts a value for the database. O(size).
@@ -138,9 +135,10 @@ pub fn to_sdk(value: &Value) -> Result<sdk::Value, ConvertError> {
             let regex = regex::Regex::new(source).map_err(|_| ConvertError::Regex(source.to_string()))?;
             sdk::Value::Regex(regex.into())
         }
-        Value::Range(range) => {
-            sdk::Value::Range(Box::new(sdk::Range::new(bound_to_sdk(&range.start)?, bound_to_sdk(&range.end)?)))
-        }
+        Value::Range(range) => sdk::Value::Range(Box::new(sdk::Range::new(
+            try_map(range.start.as_ref(), to_sdk)?,
+            try_map(range.end.as_ref(), to_sdk)?,
+        ))),
     })
 }
 
@@ -158,22 +156,18 @@ pub fn key_to_sdk(key: &Key) -> Result<sdk::RecordIdKey, ConvertError> {
         Key::Array(items) => sdk::RecordIdKey::Array(list_to_sdk(items)?),
         Key::Object(object) => sdk::RecordIdKey::Object(object_to_sdk(object)?),
         Key::Range(range) => sdk::RecordIdKey::Range(Box::new(sdk::RecordIdKeyRange {
-            start: key_bound_to_sdk(&range.start)?,
-            end: key_bound_to_sdk(&range.end)?,
+            start: try_map(range.start.as_ref(), end_to_sdk)?,
+            end: try_map(range.end.as_ref(), end_to_sdk)?,
         })),
     })
 }
 
-fn key_bound_to_sdk(bound: &Bound<Value>) -> Result<Bound<sdk::RecordIdKey>, ConvertError> {
-    let key = |value: &Value| match Key::try_from(value) {
+/// The end of a range of record ids.
+fn end_to_sdk(value: &Value) -> Result<sdk::RecordIdKey, ConvertError> {
+    match Key::try_from(value) {
         Ok(key) => key_to_sdk(&key),
         Err(()) => Err(ConvertError::RangeEnd(type_name(&to_sdk(value)?))),
-    };
-    Ok(match bound {
-        Bound::Included(value) => Bound::Included(key(value)?),
-        Bound::Excluded(value) => Bound::Excluded(key(value)?),
-        Bound::Unbounded => Bound::Unbounded,
-    })
+    }
 }
 
 /// Converts an object for the database.
@@ -188,14 +182,6 @@ pub fn object_to_sdk(object: &Object) -> Result<sdk::Object, ConvertError> {
 fn list_to_sdk(items: &[Value]) -> Result<sdk::Array, ConvertError> {
     let items: Result<Vec<sdk::Value>, _> = items.iter().map(to_sdk).collect();
     Ok(items?.into())
-}
-
-fn bound_to_sdk(bound: &Bound<Value>) -> Result<Bound<sdk::Value>, ConvertError> {
-    Ok(match bound {
-        Bound::Included(value) => Bound::Included(to_sdk(value)?),
-        Bound::Excluded(value) => Bound::Excluded(to_sdk(value)?),
-        Bound::Unbounded => Bound::Unbounded,
-    })
 }
 
 fn datetime_to_sdk(moment: Datetime) -> Result<sdk::Datetime, ConvertError> {

@@ -87,6 +87,13 @@ pub struct TableInfo {
     pub is_view: bool,
 }
 
+impl TableInfo {
+    /// A table that is about to be defined.
+    pub(crate) fn missing(name: &str) -> TableInfo {
+        TableInfo { name: name.to_owned(), id: 0, has_changefeed: false, has_event: false, is_view: false }
+    }
+}
+
 /// All that is to be installed for these application tables, system tables among them are skipped.
 pub fn script(options: &SchemaOptions, tables: &[TableInfo]) -> String {
     let mut text = system(options);

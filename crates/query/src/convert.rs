@@ -97,10 +97,8 @@ pub fn to_surreal(value: &Value) -> Result<surreal::Value, ConversionError> {
     })
 }
 
-fn bound<A, B>(
-    bound: Bound<&A>,
-    convert: impl FnOnce(&A) -> Result<B, ConversionError>,
-) -> Result<Bound<B>, ConversionError> {
+/// Converts what is at an end of a range.
+pub(crate) fn bound<A, B, E>(bound: Bound<&A>, convert: impl FnOnce(&A) -> Result<B, E>) -> Result<Bound<B>, E> {
     Ok(match bound {
         Bound::Included(value) => Bound::Included(convert(value)?),
         Bound::Excluded(value) => Bound::Excluded(convert(value)?),

@@ -161,10 +161,6 @@ impl Loader {
     /// Takes in one table, which need not exist yet, if it is not known.
     pub(crate) async fn adopt(&self, table: &str) -> Result<(), Error> {
         if !self.settings.names.is_system(table) {
-            self.learn().await?;
-            if self.tables.computed(table) == Some(Computed::Rows) {
-                return Ok(());
-            }
             self.capture(&[table]).await?;
             let mut survey = self.survey().await?;
             survey.unread.retain(|unread| unread.name == table);

@@ -15,11 +15,11 @@ use tokio::sync::oneshot;
 use crate::command::{Command, EngineSender, Left};
 use crate::error::Error;
 use crate::holdings::{Expected, Question};
-use crate::json;
 use crate::path::Path;
 use crate::registration::stored;
 use crate::showing::Stored;
 use crate::view::View;
+use database::json;
 
 /// How often something has to differ in the same way.
 const ATTEMPTS: u32 = 4;

@@ -7,9 +7,9 @@ use circuit::{Plan, RowChange, Source};
 use protocol::{CachedRow, DebugDependencies, DebugView, ViewKey};
 
 use crate::engine::Engine;
-use crate::json;
 use crate::path::Path;
 use crate::view::{Registered, View};
+use database::json;
 
 impl Engine {
     /// What is held of a view. O(result).

@@ -28,7 +28,6 @@ mod holdings;
 mod http;
 mod inspection;
 mod job_runner;
-mod json;
 mod lanes;
 mod metrics;
 mod note;

@@ -20,13 +20,13 @@ use crate::batch::{Buffers, batch, parts};
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::edge_buffer::NetEdge;
 use crate::events::Events;
-use crate::json;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::path::Path;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
 use crate::view::View;
+use database::json;
 
 /// The first pause after a failed transaction, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

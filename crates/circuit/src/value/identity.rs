@@ -139,20 +139,20 @@ pub(crate) fn hash_field(name: &str, value: &Value, hasher: &mut impl Hasher) {
 }
 
 fn hash_range(range: &Range, hasher: &mut impl Hasher) {
-    hash_bound(&range.start, hasher);
-    hash_bound(&range.end, hasher);
+    hash_ends(range, hasher, hash_identity);
 }
 
-fn hash_bound(bound: &Bound<Value>, hasher: &mut impl Hasher) {
-    match bound {
-        Bound::Unbounded => hasher.write_u8(0),
-        Bound::Included(value) => {
-            hasher.write_u8(1);
-            hash_identity(value, hasher);
-        }
-        Bound::Excluded(value) => {
-            hasher.write_u8(2);
-            hash_identity(value, hasher);
+/// Feeds a range to a hasher, with what is at its ends by `hash`.
+pub(super) fn hash_ends<H: Hasher>(range: &Range, hasher: &mut H, hash: impl Fn(&Value, &mut H)) {
+    for bound in [&range.start, &range.end] {
+        let (tag, value) = match bound {
+            Bound::Unbounded => (0, None),
+            Bound::Included(value) => (1, Some(value)),
+            Bound::Excluded(value) => (2, Some(value)),
+        };
+        hasher.write_u8(tag);
+        if let Some(value) = value {
+            hash(value, hasher);
         }
     }
 }

@@ -174,19 +174,7 @@ pub(super) fn hash(value: &Value, hasher: &mut impl Hasher) {
 }
 
 pub(super) fn hash_range(range: &Range, hasher: &mut impl Hasher) {
-    for bound in [&range.start, &range.end] {
-        match bound {
-            Bound::Unbounded => hasher.write_u8(0),
-            Bound::Included(value) => {
-                hasher.write_u8(1);
-                hash(value, hasher);
-            }
-            Bound::Excluded(value) => {
-                hasher.write_u8(2);
-                hash(value, hasher);
-            }
-        }
-    }
+    identity::hash_ends(range, hasher, hash);
 }
 
 pub(super) fn hash_object(object: &Object, hasher: &mut impl Hasher) {

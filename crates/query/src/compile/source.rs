@@ -15,6 +15,7 @@ use super::permission::Readable;
 use super::place::unguarded;
 use super::scope::{Context, Lowered, Outer, Standing};
 use super::select;
+use crate::convert::bound;
 use crate::functions;
 use crate::refusal::{Anchor, Refusal};
 use crate::scalar;
@@ -273,18 +274,11 @@ fn leads_to_links(lowered: &Lowered, around: Rows) -> bool {
 /// The record of an id, or those of a range that stands in place of a key.
 fn record_or_range(id: &RecordId, anchor: &Anchor) -> Result<From, Refusal> {
     let Key::Range(range) = &id.key else { return Ok(From::Record(id.clone())) };
-    let bound = |bound: &Bound<Value>| {
-        let id = |value: &Value| match Key::try_from(value) {
-            Ok(key) => Ok(RecordId { table: id.table.clone(), key }),
-            Err(()) => Err(Refusal::new("this range", "ends with a value that is no key", anchor.clone())),
-        };
-        Ok(match bound {
-            Bound::Included(value) => Bound::Included(id(value)?),
-            Bound::Excluded(value) => Bound::Excluded(id(value)?),
-            Bound::Unbounded => Bound::Unbounded,
-        })
+    let end = |value: &Value| match Key::try_from(value) {
+        Ok(key) => Ok(RecordId { table: id.table.clone(), key }),
+        Err(()) => Err(Refusal::new("this range", "ends with a value that is no key", anchor.clone())),
     };
-    Ok(From::Range(id.table.to_string(), bound(&range.start)?, bound(&range.end)?))
+    Ok(From::Range(id.table.to_string(), bound(range.start.as_ref(), end)?, bound(range.end.as_ref(), end)?))
 }
 
 /// A list of record ids, if it holds nothing else. As SurrealDB reads it, in the order of the list, without what is
@@ -316,22 +310,15 @@ fn range_of(
     standing: Standing,
     anchor: &Anchor,
 ) -> Result<From, Refusal> {
-    let bound = |bound: &Bound<RecordIdKeyLit>| -> Result<Bound<RecordId>, Refusal> {
-        let id = |key: &RecordIdKeyLit| {
-            let literal = RecordIdLit { table: table.to_owned().into(), key: key.clone() };
-            let literal = SurrealExpr::Literal(Literal::RecordId(literal));
-            match context.constant(&literal, standing)? {
-                Some(Value::RecordId(id)) => Ok(RecordId::clone(&id)),
-                _ => Err(Refusal::new("this range", "is supported if its ends are constants", anchor.clone())),
-            }
-        };
-        Ok(match bound {
-            Bound::Included(key) => Bound::Included(id(key)?),
-            Bound::Excluded(key) => Bound::Excluded(id(key)?),
-            Bound::Unbounded => Bound::Unbounded,
-        })
+    let end = |key: &RecordIdKeyLit| {
+        let literal = RecordIdLit { table: table.to_owned().into(), key: key.clone() };
+        let literal = SurrealExpr::Literal(Literal::RecordId(literal));
+        match context.constant(&literal, standing)? {
+            Some(Value::RecordId(id)) => Ok(RecordId::clone(&id)),
+            _ => Err(Refusal::new("this range", "is supported if its ends are constants", anchor.clone())),
+        }
     };
-    Ok(From::Range(table.to_owned(), bound(&range.start)?, bound(&range.end)?))
+    Ok(From::Range(table.to_owned(), bound(range.start.as_ref(), end)?, bound(range.end.as_ref(), end)?))
 }
 
 /// What the answers of a plan are.

@@ -8,7 +8,7 @@ use protocol::{ErrorCode, IngestRequest, Operation};
 use super::openapi::OfIngestion;
 use super::{Body, Context, Failure, bytes_of};
 use crate::command::{Command, Speculation};
-use crate::json;
+use database::json;
 
 /// Changes of one request: a JSON array, or one JSON object after the other, as in NDJSON.
 pub(super) struct Changes(Vec<IngestRequest>);

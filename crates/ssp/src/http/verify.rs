@@ -21,8 +21,8 @@ use crate::comparison::{ask, compare};
 use crate::errand::Errand;
 use crate::error::Error;
 use crate::holdings::Question;
-use crate::json;
 use crate::saved;
+use database::json;
 
 /// How many records or views are looked at in one request.
 const MOST: usize = 1_000;

@@ -14,9 +14,9 @@ use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
 use crate::adoption::Computed;
 use crate::command::{Command, Done, Initial, Snapshot};
-use crate::json;
 use crate::path::Path;
 use crate::view::View;
+use database::json;
 
 /// Registers a view, or refreshes or replaces the one with this id. Answers its first result when the edges of it are
 /// written.
@@ -39,11 +39,11 @@ pub(super) async fn register(
     let visible = with_caller(&params, auth_id.as_ref(), &access, &token);
     let query = query::compile_as(&request.surql, &visible, &context.permissions.get())
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
-    // By push there is no changefeed that a table could lack.
     let mut tables = BTreeSet::new();
     query.plan.tables(&mut |table| {
         tables.insert(table.clone());
     });
+    // By push there is no changefeed that a table could lack.
     if context.settings.capture == Capture::Feed {
         for table in &tables {
             if !context.tables.require(table).await {
