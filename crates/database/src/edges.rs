@@ -184,9 +184,10 @@ pub(crate) fn query_record(query_table: &str, key: &ViewKey) -> sdk::RecordId {
     sdk::RecordId::new(query_table, key.as_str())
 }
 
-/// The keys of all edges of a view, or of all its row records: those that begin with its key.
-pub(crate) fn keys_of_query(key: &ViewKey) -> (Bound<sdk::Value>, Bound<sdk::Value>) {
-    let (start, end) = first_and_next(key);
+/// The keys of all edges of the views from one to another, or of all their row records: those that begin with the views'.
+pub(crate) fn keys_of_queries(first: &ViewKey, last: &ViewKey) -> (Bound<sdk::Value>, Bound<sdk::Value>) {
+    let (start, _) = first_and_next(first);
+    let (_, end) = first_and_next(last);
     (Bound::Included(sdk::Value::Array(start)), Bound::Excluded(sdk::Value::Array(end)))
 }
 

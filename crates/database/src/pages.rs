@@ -26,9 +26,66 @@ pub const COUNTING: Duration = Duration::from_secs(30);
 const PAGE: &str = "reading a page of a table";
 const RECORDS: &str = "reading records";
 
+/// A page of a table as the database has answered it. What it means is worked out by [`Page::changes`], so that the next
+/// page can be asked for before.
+#[derive(Debug)]
+pub struct Page {
+    rows: Vec<sdk::Value>,
+    /// Of most of these rows, `[id, version]`.
+    versions: Vec<sdk::Value>,
+    /// Whether there is nothing behind it.
+    is_last: bool,
+}
+
+impl Page {
+    /// The record behind which the next page begins; nothing if this one has no rows.
+    ///
+    /// # Errors
+    /// If the database has answered something else than records.
+    pub fn end(&self) -> Result<Option<RecordId>> {
+        match self.rows.last() {
+            None => Ok(None),
+            Some(sdk::Value::Object(row)) => match row.get("id") {
+                Some(id) => record_id(PAGE, id.clone()).map(Some),
+                None => Err(without_id()),
+            },
+            Some(_) => Err(without_id()),
+        }
+    }
+
+    /// Whether there is nothing behind it.
+    pub fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// The rows with their versions, in the order of their keys. O(size).
+    ///
+    /// # Errors
+    /// If the database has answered something else than records and versions, or holds what the circuit has no value for.
+    pub fn changes(self) -> Result<Vec<Change>> {
+        let mut known = HashMap::with_capacity(self.versions.len());
+        for entry in self.versions {
+            let [id, version] = <[sdk::Value; 2]>::try_from(array(PAGE, entry)?)
+                .map_err(|_| Error::answer(PAGE, "expected an id and a version"))?;
+            known.insert(SameRecord::from(record_id(PAGE, id)?), version_from(PAGE, version)?);
+        }
+        let mut names = Interner::default();
+        let rows = self.rows.into_iter().map(|row| {
+            let content = content(PAGE, row)?;
+            let id = id_of(&content).ok_or_else(without_id)?;
+            let version = known.get(&SameRecord::from(id.clone())).copied().unwrap_or(FIRST_VERSION);
+            Ok(names.change(Change { id, version, content: Some(content) }))
+        });
+        rows.collect()
+    }
+}
+
+fn without_id() -> Error {
+    Error::answer(PAGE, "a record without an id")
+}
+
 impl Database {
-    /// One page of a table: the records behind `after`, in the order of their keys, at most `limit` of them. A page
-    /// with fewer is the last. One request.
+    /// One page of a table: the records behind `after`, in the order of their keys, at most `limit` of them. One request.
     ///
     /// Resuming behind a key and not behind a count, so that records that are deleted meanwhile shift nothing.
     ///
@@ -36,19 +93,17 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::TooLarge`] if a single record does not fit into a message.
-    pub async fn page(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Vec<Change>> {
-        let mut rows: Vec<Change> = Vec::new();
+    pub async fn page(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Page> {
+        let mut page = Page { rows: Vec::new(), versions: Vec::new(), is_last: false };
         let mut step = limit;
-        while rows.len() < limit {
-            let count = step.min(limit - rows.len());
-            let behind = rows.last().map(|row| row.id.clone());
+        while page.rows.len() < limit && !page.is_last {
+            let count = step.min(limit - page.rows.len());
+            let behind = page.end()?;
             match self.part(table, behind.as_ref().or(after), count).await {
-                Ok(part) => {
-                    let is_last = part.len() < count;
-                    rows.extend(part);
-                    if is_last {
-                        break;
-                    }
+                Ok((rows, versions)) => {
+                    page.is_last = rows.len() < count;
+                    page.rows.extend(rows);
+                    page.versions.extend(versions);
                 }
                 Err(error) if self.was_too_large(&error).await => {
                     if count == 1 {
@@ -61,10 +116,16 @@ impl Database {
                 Err(error) => return Err(error),
             }
         }
-        Ok(rows)
+        Ok(page)
     }
 
-    async fn part(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Vec<Change>> {
+    /// Rows, and versions of rows.
+    async fn part(
+        &self,
+        table: &str,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<(Vec<sdk::Value>, Vec<sdk::Value>)> {
         const ACTION: &str = PAGE;
         let mut variables = Variables::new();
         variables.insert("limit", limit as i64);
@@ -82,25 +143,12 @@ impl Database {
              RETURN [$rows, (SELECT VALUE [record::id(id)[0], version] FROM {version}:[$first]..=[$last])]; }}"
         );
         let answer = match self.run(ACTION, text, variables).await {
-            Err(Error::NoSuchTable { .. }) => return Ok(Vec::new()),
+            Err(Error::NoSuchTable { .. }) => return Ok((Vec::new(), Vec::new())),
             answer => answer?.take_last()?,
         };
         let [rows, versions] = <[sdk::Value; 2]>::try_from(array(ACTION, answer)?)
             .map_err(|_| Error::answer(ACTION, "expected rows and versions"))?;
-        let mut known = HashMap::new();
-        for entry in array(ACTION, versions)? {
-            let [id, version] = <[sdk::Value; 2]>::try_from(array(ACTION, entry)?)
-                .map_err(|_| Error::answer(ACTION, "expected an id and a version"))?;
-            known.insert(SameRecord::from(record_id(ACTION, id)?), version_from(ACTION, version)?);
-        }
-        let mut names = Interner::default();
-        let rows = array(ACTION, rows)?.into_iter().map(|row| {
-            let content = content(ACTION, row)?;
-            let id = id_of(&content).ok_or_else(|| Error::answer(ACTION, "a record without an id"))?;
-            let version = known.get(&SameRecord::from(id.clone())).copied().unwrap_or(FIRST_VERSION);
-            Ok(names.change(Change { id, version, content: Some(content) }))
-        });
-        rows.collect()
+        Ok((array(ACTION, rows)?, array(ACTION, versions)?))
     }
 
     /// How many records a table has; nothing if there is no such table. One request, and in the database O(records), 0.3 to

@@ -12,7 +12,7 @@ use surrealdb::types::Variables;
 use crate::chunks::size_of_value;
 use crate::connect::Database;
 use crate::convert::{ConvertError, object_from_sdk, object_to_sdk, record_id_to_sdk, to_sdk};
-use crate::edges::{Edge, keys_of_query, query_record, records_of_query};
+use crate::edges::{Edge, keys_of_queries, query_record, records_of_query};
 use crate::error::{Error, Result};
 use crate::ident::escape;
 use crate::pages::{array, converting};
@@ -260,9 +260,15 @@ impl Database {
 
     /// All edges of a view, in the order of their ids. One request for each 10,000.
     pub async fn edges_of(&self, key: &ViewKey, edge_table: &str) -> Result<Vec<Edge>> {
-        const ACTION: &str = "reading the edges of a view";
+        self.edges_between(key, key, edge_table).await
+    }
+
+    /// All edges that a table holds of the views from one to another, in the order of their ids, so those of a view stand
+    /// together. One request for each 10,000.
+    pub async fn edges_between(&self, first: &ViewKey, last: &ViewKey, edge_table: &str) -> Result<Vec<Edge>> {
+        const ACTION: &str = "reading the edges of views";
         let mut edges: Vec<Edge> = Vec::new();
-        let (mut start, end) = keys_of_query(key);
+        let (mut start, end) = keys_of_queries(first, last);
         loop {
             let mut variables = Variables::new();
             scan::bind(&mut variables, edge_table, start, end.clone());

@@ -14,7 +14,7 @@ use surrealdb::types::Variables;
 
 use crate::connect::Database;
 use crate::convert::{ConvertError, object_from_sdk, record_id_to_sdk, to_sdk};
-use crate::edges::{Parent, keys_of_query, place, query_record};
+use crate::edges::{Parent, keys_of_queries, place, query_record};
 use crate::error::{Error, Result};
 use crate::pages::{array, converting};
 use crate::scan::{self, SOURCE};
@@ -65,6 +65,17 @@ impl RowId {
     }
 }
 
+/// The key of the view that a row record is of; nothing if it is none of ours.
+pub fn view_of_row(id: &RecordId) -> Option<&str> {
+    match &id.key {
+        Key::Array(items) => match items.first() {
+            Some(Value::String(query)) => Some(query),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl RowRecord {
     pub(crate) fn to_sdk(&self, query_table: &str) -> Result<sdk::Value, ConvertError> {
         let mut row = sdk::Object::new();
@@ -83,10 +94,15 @@ impl Database {
     /// All row records of a view with their versions and contents, in the order of their ids. One request for each
     /// 1,000, more if they are large.
     pub async fn rows_of(&self, key: &ViewKey) -> Result<Vec<(RecordId, u64, Value)>> {
-        const ACTION: &str = "reading the row records of a view";
+        self.rows_between(key, key).await
+    }
+
+    /// The same of all views from one to another.
+    pub async fn rows_between(&self, first: &ViewKey, last: &ViewKey) -> Result<Vec<(RecordId, u64, Value)>> {
+        const ACTION: &str = "reading the row records of views";
         let table = self.names().row();
         let mut rows: Vec<(RecordId, u64, Value)> = Vec::new();
-        let (mut start, end) = keys_of_query(key);
+        let (mut start, end) = keys_of_queries(first, last);
         let mut limit = PAGE;
         loop {
             let mut variables = Variables::new();

@@ -50,6 +50,24 @@ async fn stored(db: &Database, view: &str) -> Vec<(RecordId, u64)> {
 }
 
 #[tokio::test]
+async fn edges_of_neighbours_are_read_together() {
+    let server = Server::start();
+    let db = server.installed().await;
+    run(&server.client().await, "CREATE person:1; CREATE person:2").await;
+    let names = ["a", "a-b", "a.b", "ab", "b", "ba"];
+    for name in names {
+        db.register_query(&view(name, None), RefMode::Dedicated).await.unwrap();
+        write(&db, vec![put(edge(&db, name, 1), 1), put(edge(&db, name, 2), 1)], vec![]).await;
+    }
+    for (first, last) in [(0, 5), (0, 0), (1, 3), (4, 5), (3, 4)] {
+        let between = db.edges_between(&key(names[first]), &key(names[last]), &db.names().list_ref()).await.unwrap();
+        let found: Vec<&str> = between.iter().map(|edge| edge.id.query.as_str()).collect();
+        let expected: Vec<&str> = names[first..=last].iter().flat_map(|name| [*name, *name]).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
 async fn edges_are_part_of_the_graph_and_writing_twice_is_writing_once() {
     let server = Server::start();
     let db = server.installed().await;

@@ -366,8 +366,8 @@ async fn what_does_not_fit_into_a_message_is_split_or_named() {
     let statements: String =
         (0..400).map(|i| format!("CREATE a:{i} SET n = {i}, text = string::repeat('x', 2000);")).collect();
     run(&client, &statements).await;
-    assert_eq!(db.page("a", None, 1_000).await.unwrap().len(), 400);
-    assert_eq!(db.page("a", None, 300).await.unwrap().len(), 300);
+    assert_eq!(db.page("a", None, 1_000).await.unwrap().changes().unwrap().len(), 400);
+    assert_eq!(db.page("a", None, 300).await.unwrap().changes().unwrap().len(), 300);
     let ids: Vec<RecordId> = (0..400).map(|i| record("a", i)).collect();
     let found = db.records(&ids).await.unwrap();
     assert!(found.iter().zip(&ids).all(|(found, id)| found.id.is_same_record(id) && found.content.is_some()));

@@ -10,7 +10,7 @@ async fn all_pages(db: &database::Database, table: &str, limit: usize) -> Vec<Ch
     let mut rows: Vec<Change> = Vec::new();
     loop {
         let after = rows.last().map(|row| row.id.clone());
-        let page = db.page(table, after.as_ref(), limit).await.unwrap();
+        let page = db.page(table, after.as_ref(), limit).await.unwrap().changes().unwrap();
         assert!(page.len() <= limit);
         let is_last = page.len() < limit;
         rows.extend(page);
@@ -61,9 +61,9 @@ async fn a_page_resumes_behind_a_record_that_was_deleted() {
     let db = server.installed().await;
     let client = server.client().await;
     run(&client, "DEFINE TABLE t; CREATE t:1, t:2, t:3, t:4;").await;
-    let first = db.page("t", None, 2).await.unwrap();
+    let first = db.page("t", None, 2).await.unwrap().changes().unwrap();
     run(&client, "DELETE t:1; DELETE t:2;").await;
-    let second = db.page("t", Some(&first[1].id), 2).await.unwrap();
+    let second = db.page("t", Some(&first[1].id), 2).await.unwrap().changes().unwrap();
     let ids: Vec<&Key> = second.iter().map(|row| &row.id.key).collect();
     assert_eq!(ids, [&Key::Int(3), &Key::Int(4)]);
 }
@@ -76,10 +76,10 @@ async fn a_table_may_have_any_name() {
     run(&client, "DEFINE TABLE `a\\`; REMOVE TABLE b`; CREATE type::record('a`; REMOVE TABLE b', 1);").await;
     apply(&db).await;
     run(&client, "UPDATE type::record('a`; REMOVE TABLE b', 1) SET n = 1").await;
-    let rows = db.page("a`; REMOVE TABLE b", None, 10).await.unwrap();
+    let rows = db.page("a`; REMOVE TABLE b", None, 10).await.unwrap().changes().unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].version, 2);
-    assert!(db.page("nothing", None, 10).await.is_ok_and(|rows| rows.is_empty()), "a missing table is empty");
+    assert!(db.page("nothing", None, 10).await.unwrap().changes().unwrap().is_empty(), "a missing table is empty");
 }
 
 #[tokio::test]
@@ -112,10 +112,10 @@ async fn the_last_page_costs_what_the_first_does() {
     let mut last = std::time::Duration::MAX;
     for _ in 0..5 {
         let begin = std::time::Instant::now();
-        assert_eq!(db.page("t", None, 10).await.unwrap().len(), 10);
+        assert_eq!(db.page("t", None, 10).await.unwrap().changes().unwrap().len(), 10);
         first = first.min(begin.elapsed());
         let begin = std::time::Instant::now();
-        assert_eq!(db.page("t", Some(&record("t", 9_989)), 10).await.unwrap().len(), 10);
+        assert_eq!(db.page("t", Some(&record("t", 9_989)), 10).await.unwrap().changes().unwrap().len(), 10);
         last = last.min(begin.elapsed());
     }
     eprintln!("first page {first:?}, last page {last:?}");

@@ -8,21 +8,25 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use circuit::{RecordId, SameRecord};
-use database::{Capture, Database, Feed, Probe, QueryRow, SchemaOptions, TableInfo};
+use circuit::SameRecord;
+use database::{Capture, Database, Feed, Probe, SchemaOptions, StoredQuery, TableInfo};
 use futures::{StreamExt, TryStreamExt, stream};
+use query::Query;
 use tokio::sync::oneshot;
 
 use crate::adoption::{Computed, Survey, Tables};
 use crate::catalog::{Permissions, recompile};
-use crate::command::{Command, EngineSender, Left};
+use crate::command::{Command, EngineSender};
 use crate::error::Error;
+use crate::left::Left;
 use crate::saved::{self, Mark, SavedState};
 use crate::settings::Settings;
 use crate::view::View;
 
-/// How many views are taken up at once: each takes two requests, and the database answers several at a time.
-const VIEWS_AT_ONCE: usize = 16;
+/// How many views are read together: what is left of neighbours is one range of keys.
+const NEIGHBOURS: usize = 200;
+/// How many times so many views are taken up at once: while some are compiled, the database answers for others.
+const AT_ONCE: usize = 4;
 
 /// Reads what is in the database into the engine.
 pub(crate) struct Loader {
@@ -204,17 +208,21 @@ impl Loader {
     /// Reads one table in pages by key, so that rows deleted meanwhile shift nothing.
     async fn load(&self, table: &TableInfo) -> Result<(), Error> {
         let mut rows = HashSet::new();
-        let mut last: Option<RecordId> = None;
-        loop {
-            let page = self.database.page(&table.name, last.as_ref(), self.settings.page_size).await?;
-            let Some(end) = page.last() else { break };
-            last = Some(end.id.clone());
-            let is_last = page.len() < self.settings.page_size;
-            rows.extend(page.iter().map(|row| SameRecord::from(row.id.clone())));
-            self.send(Command::Commit(page)).await?;
-            if is_last {
-                break;
-            }
+        let size = self.settings.page_size;
+        let mut page = Some(self.database.page(&table.name, None, size).await?);
+        while let Some(current) = page {
+            let end = if current.is_last() { None } else { current.end()? };
+            let next = async {
+                let Some(end) = end else { return Ok(None) };
+                Ok(Some(self.database.page(&table.name, Some(&end), size).await?))
+            };
+            // The database reads the next page while this one is worked on.
+            let taken = async {
+                let changes = current.changes()?;
+                rows.extend(changes.iter().map(|row| SameRecord::from(row.id.clone())));
+                self.send(Command::Commit(changes)).await
+            };
+            (page, ()) = tokio::try_join!(next, taken)?;
         }
         tracing::debug!(table = table.name, rows = rows.len(), "table read");
         self.send(Command::Loaded { table: table.name.as_str().into(), rows }).await?;
@@ -245,31 +253,41 @@ impl Loader {
         if self.has_views {
             return Ok(());
         }
-        let stored = self.database.queries().await?;
+        let mut stored = self.database.queries().await?;
         tracing::debug!(views = stored.len(), "taking up views");
+        stored.sort_by(|one, other| one.row.key.as_str().cmp(other.row.key.as_str()));
         let loader = &*self;
-        let restored = stream::iter(stored).map(|stored| async move {
-            let key = stored.row.key.clone();
-            match loader.restore(stored.row).await {
-                Err(Error::Restore { key, reason }) => tracing::error!(view = key, reason, "a view can't be restored"),
-                Err(error) => return Err(error),
-                Ok(()) => tracing::debug!(view = %key, "view restored"),
-            }
-            Ok(())
-        });
-        restored.buffer_unordered(VIEWS_AT_ONCE).try_collect::<()>().await?;
+        let restored = stream::iter(stored).chunks(NEIGHBOURS).map(|neighbours| loader.restore(neighbours));
+        restored.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         self.has_views = true;
         Ok(())
     }
 
-    async fn restore(&self, row: QueryRow) -> Result<(), Error> {
-        let query = recompile(&row, &self.permissions.get())
-            .map_err(|error| Error::Restore { key: row.key.to_string(), reason: error.to_string() })?;
-        let view = Box::new(View::new(row, &self.database, &self.settings));
-        let left = Left::read(&self.database, &view).await?;
-        let (reply, done) = oneshot::channel();
-        self.send(Command::Restore { view, query, left, reply }).await?;
-        done.await.map_err(|_| Error::engine_ended())
+    /// Takes up views with no other view between them. One that can't be compiled any more is reported and left alone.
+    async fn restore(&self, stored: Vec<StoredQuery>) -> Result<(), Error> {
+        let permissions = self.permissions.get();
+        let views: Vec<(View, Query)> = stored
+            .into_iter()
+            .filter_map(|StoredQuery { row, .. }| match recompile(&row, &permissions) {
+                Ok(query) => Some((View::new(row, &self.database, &self.settings), query)),
+                Err(error) => {
+                    tracing::error!(view = %row.key, %error, "a view can't be restored");
+                    None
+                }
+            })
+            .collect();
+        let neighbours: Vec<&View> = views.iter().map(|(view, _)| view).collect();
+        let left = Left::read_all(&self.database, &neighbours).await?;
+        let mut restored = Vec::with_capacity(views.len());
+        for ((view, query), left) in views.into_iter().zip(left) {
+            let (reply, done) = oneshot::channel();
+            self.send(Command::Restore { view: Box::new(view), query, left, reply }).await?;
+            restored.push(done);
+        }
+        for done in restored {
+            done.await.map_err(|_| Error::engine_ended())?;
+        }
+        Ok(())
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Value, Work};
-use database::{Database, EdgeId, Probe};
+use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Work};
+use database::Probe;
 use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::{Catalog, Query};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
 use crate::holdings::Question;
+use crate::left::Left;
 use crate::showing::Op;
 use crate::view::View;
 
@@ -111,24 +112,6 @@ pub(crate) enum NotSaved {
     Circuit(#[from] SaveError),
     #[error("the engine has ended")]
     Stopped,
-}
-
-/// What an earlier process has left of a view.
-#[derive(Debug)]
-pub(crate) struct Left {
-    /// The edges with their versions.
-    pub(crate) edges: Vec<(EdgeId, u64)>,
-    /// The row records with their versions and contents.
-    pub(crate) rows: Vec<(RecordId, u64, Value)>,
-}
-
-impl Left {
-    /// Reads what is there of a view. An edge that is not like one of this view is as good as none.
-    pub(crate) async fn read(database: &Database, view: &View) -> Result<Left, database::Error> {
-        let edges = database.edges_of(view.key(), &view.edge_table).await?.into_iter();
-        let edges = edges.filter(|edge| view.is_like_ours(edge)).map(|edge| (edge.id, edge.version)).collect();
-        Ok(Left { edges, rows: database.rows_of(view.key()).await? })
-    }
 }
 
 /// A change that may or may not be committed.

@@ -12,9 +12,10 @@ use database::{Database, StoredQuery};
 use protocol::{ContentHash, ViewComparison, ViewKey, ViewState};
 use tokio::sync::oneshot;
 
-use crate::command::{Command, EngineSender, Left};
+use crate::command::{Command, EngineSender};
 use crate::error::Error;
 use crate::holdings::{Expected, Question};
+use crate::left::Left;
 use crate::path::Path;
 use crate::registration::stored;
 use crate::showing::Stored;

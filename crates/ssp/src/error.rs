@@ -26,8 +26,6 @@ pub enum Error {
     Telemetry(#[from] telemetry::Error),
     #[error("jobs can't be run: {0}")]
     Jobs(#[from] jobs::Error),
-    #[error("the view {key} can't be restored: {reason}")]
-    Restore { key: String, reason: String },
     #[error("the http interface failed: {0}")]
     Http(#[source] std::io::Error),
     /// The database can't be asked now. It is asked again.

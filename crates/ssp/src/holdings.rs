@@ -7,9 +7,10 @@ use circuit::{Digest, RecordId, RowHashes, row_hash};
 use protocol::ViewKey;
 use tokio::sync::oneshot;
 
-use crate::command::{Done, Edges, Left, Order};
+use crate::command::{Done, Edges, Order};
 use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine};
+use crate::left::Left;
 use crate::note::note;
 use crate::registration::stored;
 use crate::showing::{Showing, Stored};

@@ -29,6 +29,7 @@ mod http;
 mod inspection;
 mod job_runner;
 mod lanes;
+mod left;
 mod metrics;
 mod note;
 mod path;

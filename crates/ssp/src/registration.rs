@@ -11,9 +11,10 @@ use query::Catalog;
 use tokio::sync::oneshot;
 
 use crate::catalog::recompile;
-use crate::command::{Done, Edges, Followed, Initial, Left, Order, Snapshot};
+use crate::command::{Done, Edges, Followed, Initial, Order, Snapshot};
 use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine, empty_circuit};
+use crate::left::Left;
 use crate::note::note;
 use crate::path::Path;
 use crate::showing::{Own, Showing, Stored, content_hash};

@@ -144,10 +144,13 @@ impl Table<'_> {
         let mut last: Option<RecordId> = None;
         loop {
             let page = self.database.page(self.name, last.as_ref(), PAGE).await;
-            let page = page.map_err(Error::database(format!("can't read the table {}", self.name)))?;
-            page.iter().for_each(&mut visit);
-            match page.last() {
-                Some(end) if page.len() == PAGE => last = Some(end.id.clone()),
+            let failed = || Error::database(format!("can't read the table {}", self.name));
+            let page = page.map_err(failed())?;
+            let is_last = page.is_last();
+            let rows = page.changes().map_err(failed())?;
+            rows.iter().for_each(&mut visit);
+            match rows.last() {
+                Some(end) if !is_last => last = Some(end.id.clone()),
                 _ => return Ok(()),
             }
         }
