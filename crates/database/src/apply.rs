@@ -7,7 +7,7 @@ use surrealdb::types::Variables;
 
 use crate::connect::Database;
 use crate::error::{Error, Result, is_consequence};
-use crate::schema::{self, SchemaOptions, TableInfo};
+use crate::schema::{self, Capture, SchemaOptions, TableInfo};
 use crate::statements;
 
 /// What [`Database::apply`] has installed.
@@ -49,7 +49,7 @@ impl Database {
         for name in tables.iter().filter(|name| !options.names.is_system(name)) {
             let table = known.iter().find(|table| table.name == **name);
             // An application that defines its table anew takes our event away, also where it has a changefeed of its own.
-            if table.is_some_and(|table| table.is_view || (table.has_changefeed && table.has_event)) {
+            if table.is_some_and(|table| table.is_view || table.is_captured(Capture::Feed)) {
                 continue;
             }
             if table.is_none() {
@@ -140,7 +140,7 @@ pub(crate) fn tables_of(action: &'static str, info: sdk::Value) -> Result<Vec<(T
             _ => None,
         };
         let is_view = matches!(table.get("view"), Some(view) if !matches!(view, sdk::Value::None | sdk::Value::Null));
-        found.push((TableInfo { name, id, has_changefeed: retention.is_some(), has_event: false, is_view }, retention));
+        found.push((TableInfo { name, id, has_changefeed: retention.is_some(), event: None, is_view }, retention));
     }
     Ok(found)
 }

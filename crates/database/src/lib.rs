@@ -24,6 +24,7 @@ mod settings;
 mod statements;
 mod structure;
 pub mod text;
+mod versions;
 mod write;
 
 pub use apply::Applied;
@@ -37,4 +38,5 @@ pub use rows::{RowId, RowRecord, as_stored, storable, view_of_row};
 pub use schema::{Capture, RefMode, SchemaOptions, TableInfo};
 pub use settings::{Endpoint, EndpointError, Settings};
 pub use structure::Structure;
+pub use versions::Counted;
 pub use write::{Confirmed, Place, ResultInfo, WriteBatch};

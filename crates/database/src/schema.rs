@@ -81,8 +81,9 @@ pub struct TableInfo {
     /// A number of the database's own: a table that is removed and defined again gets another one.
     pub id: u64,
     pub has_changefeed: bool,
-    /// Whether our event counts the versions of its records. Only [`Database::structure`](crate::Database::structure) looks.
-    pub has_event: bool,
+    /// By which capture our event on it is, which counts the versions of its records. Only
+    /// [`Database::structure`](crate::Database::structure) looks.
+    pub event: Option<Capture>,
     /// Whether its rows are computed from another table (`DEFINE TABLE … AS SELECT`).
     pub is_view: bool,
 }
@@ -90,7 +91,12 @@ pub struct TableInfo {
 impl TableInfo {
     /// A table that is about to be defined.
     pub(crate) fn missing(name: &str) -> TableInfo {
-        TableInfo { name: name.to_owned(), id: 0, has_changefeed: false, has_event: false, is_view: false }
+        TableInfo { name: name.to_owned(), id: 0, has_changefeed: false, event: None, is_view: false }
+    }
+
+    /// Whether nothing of it escapes this capture.
+    pub fn is_captured(&self, capture: Capture) -> bool {
+        self.event == Some(capture) && (self.has_changefeed || capture == Capture::Push)
     }
 }
 
@@ -291,18 +297,26 @@ fn user_event(options: &SchemaOptions) -> String {
     )
 }
 
+/// The event that posts changes. Where there is a changefeed, one with the name of the version table counts them instead.
+pub(crate) fn push_event(names: &Names) -> String {
+    format!("{}ingest", names.prefix())
+}
+
 fn version_event(options: &SchemaOptions, table: &str) -> String {
     let version = literal(&options.names.version());
     let event = escape(&options.names.version());
     // Records that are older than this event have no row yet and count as version 1. The row outlives the record, so
-    // that one that is deleted and created again goes on counting: else a client could not tell the two apart. UPDATE
-    // and then CREATE takes half the time of UPSERT, which tries to create first and rolls back to a save point.
+    // that one that is deleted and created again goes on counting: else a client could not tell the two apart. It says
+    // whether the record is gone, so that nobody has to look. UPDATE and then CREATE takes half the time of UPSERT, which
+    // tries to create first and rolls back to a save point.
     let bump = format!(
         "LET $counter = type::record({version}, [$value.id]); \
-         LET $version = (UPDATE $counter SET version += 1 RETURN VALUE version)[0] \
-         ?? (CREATE $counter SET version = IF $event = 'CREATE' {{ 1 }} ELSE {{ 2 }} RETURN VALUE version)[0];"
+         LET $gone = IF $event = 'DELETE' {{ true }} ELSE {{ NONE }}; \
+         LET $version = (UPDATE $counter SET version += 1, gone = $gone RETURN VALUE version)[0] \
+         ?? (CREATE $counter SET version = IF $event = 'CREATE' {{ 1 }} ELSE {{ 2 }}, gone = $gone \
+         RETURN VALUE version)[0];"
     );
-    let push = escape(&format!("{}ingest", options.names.prefix()));
+    let push = escape(&push_event(&options.names));
     match options.capture {
         Capture::Feed => format!(
             "DEFINE EVENT OVERWRITE {event} ON TABLE {table} WHEN true THEN {{ {bump} }};\n\

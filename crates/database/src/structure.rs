@@ -9,7 +9,7 @@ use crate::convert::from_sdk;
 use crate::error::{Result, of_statement};
 use crate::ident::escape;
 use crate::pages::converting;
-use crate::schema::TableInfo;
+use crate::schema::{Capture, TableInfo, push_event};
 
 /// What `INFO FOR .. STRUCTURE` answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,11 +39,14 @@ impl Database {
         let gone = answer.take_errors();
         let mut fields = Vec::with_capacity(tables.len());
         let mut known = Vec::with_capacity(tables.len());
-        let event = self.names().version();
+        let (counting, pushing) = (self.names().version(), push_event(self.names()));
         for (number, mut table) in tables.into_iter().enumerate().filter(|(number, _)| !gone.contains_key(number)) {
             let of_table = answer.take(number).map_err(|error| of_statement(ACTION, &error))?;
             let of_table = from_sdk(of_table).map_err(converting(ACTION))?;
-            table.has_event = entries(&of_table, "events").any(|defined| string(defined, "name") == Some(&event));
+            let has = |event: &str| entries(&of_table, "events").any(|defined| string(defined, "name") == Some(event));
+            table.event = [(&counting, Capture::Feed), (&pushing, Capture::Push)]
+                .into_iter()
+                .find_map(|(event, capture)| has(event).then_some(capture));
             fields.push(of_table);
             known.push(table);
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use database::Capture;
 use support::proxy::proxy;
 use support::{Stage, World, stage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SCHEMA: &str = "
     DEFINE TABLE thread SCHEMALESS;
@@ -27,9 +28,9 @@ const VIEWS: [(&str, &str); 3] = [
 const READS: u64 = 50;
 
 /// A sidecar that keeps its state in a folder, with some views, reached at an address.
-async fn world(stage: &Stage, database: SocketAddr, name: &str, folder: &Path) -> World {
+async fn world(stage: &Stage, database: SocketAddr, name: &str, folder: &Path, capture: Capture) -> World {
     let throttle = Duration::from_millis(5);
-    let mut world = World::start_behind(stage, database, name, Capture::Feed, throttle, SCHEMA).await;
+    let mut world = World::start_behind(stage, database, name, capture, throttle, SCHEMA).await;
     world.settings.page_size = 40;
     // Its folder does not exist yet.
     world.settings.state_file = Some(folder.join("data").join(name));
@@ -62,7 +63,7 @@ async fn a_restart_goes_on_from_the_saved_state() {
     let stage = stage().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (address, requests) = proxy(stage.server.address()).await;
-    let world = world(&stage, address, "goes_on", folder.path()).await;
+    let world = world(&stage, address, "goes_on", folder.path(), Capture::Feed).await;
     let file = folder.path().join("data/goes_on");
 
     let (world, took) = restarted(world, &requests, "RETURN 1").await;
@@ -115,12 +116,80 @@ async fn restarted_after_damage(world: World, requests: &AtomicU64, file: &Path)
     (world, took)
 }
 
+/// Where no feed reaches back to the saved state, the versions tell what has changed since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_without_a_feed_goes_by_versions() {
+    const CHANGES: &str = "
+        CREATE thread:n1 SET open = true, votes = 9000; UPDATE thread:1 SET open = true, votes = 8000;
+        DELETE thread:1999; DELETE thread:0; UPDATE thread:2 SET open = false; DELETE thread:1998; CREATE thread:1998 SET open = true;
+    ";
+    let stage = stage().await;
+    let folder = tempfile::tempdir().expect("a folder");
+
+    let (address, requests) = proxy(stage.server.address()).await;
+    let world = world(&stage, address, "outlived", folder.path(), Capture::Feed).await;
+    let (world, took) = restarted(world, &requests, "ALTER TABLE _00_version CHANGEFEED 1s; SLEEP 1200ms; ").await;
+    assert!(took < READS, "nothing has changed, and the start took {took} requests");
+    let changes = format!("{CHANGES} DELETE comment:1; SLEEP 1200ms;");
+    let (world, took) = restarted(world, &requests, &changes).await;
+    assert!(took < READS, "few rows have changed, and the start took {took} requests");
+    // What was deleted before stays so, and what the feed says from now on is heard.
+    let (world, took) = restarted(world, &requests, "CREATE comment:2; SLEEP 1200ms;").await;
+    assert!(took < READS, "{took}");
+    world.run("UPDATE thread:3 SET open = true; DELETE thread:n1; CREATE comment:1").await;
+    world.quiet().await;
+    for (id, surql) in VIEWS {
+        world.compare(id, surql, "{}").await.unwrap_or_else(|difference| panic!("{surql}: {difference}"));
+    }
+    world.ssp.stop().await.expect("the sidecar stops");
+
+    let (address, requests) = proxy(stage.server.address()).await;
+    let world = self::world(&stage, address, "pushed", folder.path(), Capture::Push).await;
+    world.run("DELETE comment:1; UPDATE thread:4 SET votes = 7000").await;
+    let (world, took) = restarted(world, &requests, "RETURN 1").await;
+    assert!(took < READS, "nothing has changed, and the start took {took} requests");
+    // Taken, and forgotten before the state was saved.
+    let taker = taker(world.settings.listen);
+    let mut taking = None;
+    let mut before = 0;
+    let world = world.restart_after(async |client| {
+        taking = Some(tokio::spawn(taker));
+        client.query(CHANGES).await.expect("the database answers").check().expect("it succeeds");
+        if let Some(taking) = taking.take() {
+            taking.abort();
+            assert!(taking.await.expect_err("it has no end").is_cancelled());
+        }
+        before = requests.load(Ordering::SeqCst);
+    });
+    let world = world.await;
+    let took = requests.load(Ordering::SeqCst) - before;
+    assert!(took < READS, "few rows have changed, and the start took {took} requests");
+    world.run("UPDATE thread:5 SET open = true").await;
+    world.quiet().await;
+    for (id, surql) in VIEWS {
+        world.compare(id, surql, "{}").await.unwrap_or_else(|difference| panic!("pushed: {surql}: {difference}"));
+    }
+    world.ssp.stop().await.expect("the sidecar stops");
+}
+
+/// Says yes to whatever is posted, in the place of a sidecar that dies right after.
+async fn taker(address: SocketAddr) {
+    let listener = tokio::net::TcpListener::bind(address).await.expect("the port is free");
+    loop {
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        let mut request = [0; 4096];
+        let _ = connection.read(&mut request).await.expect("a request");
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        connection.write_all(answer.as_bytes()).await.expect("somebody listens");
+    }
+}
+
 /// A state is only good for the database that it is of, and for the content of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_of_another_database_is_not_used() {
     let stage = stage().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let world = world(&stage, stage.server.address(), "replaced", folder.path()).await;
+    let world = world(&stage, stage.server.address(), "replaced", folder.path(), Capture::Feed).await;
     let replaced = world.restart_after(async |client| {
         let script = "REMOVE DATABASE replaced; DEFINE DATABASE replaced; USE DB replaced;
                       DEFINE TABLE thread; DEFINE TABLE comment; DEFINE TABLE barrier; CREATE thread:1 SET open = true";
@@ -145,7 +214,7 @@ async fn a_state_of_another_database_is_not_used() {
 async fn the_state_is_saved_after_the_last_change() {
     let stage = stage().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let world = world(&stage, stage.server.address(), "debounced", folder.path()).await;
+    let world = world(&stage, stage.server.address(), "debounced", folder.path(), Capture::Feed).await;
     let file = folder.path().join("data/debounced");
     let saved = |file: &Path| std::fs::metadata(file).and_then(|file| file.modified()).ok();
     wait_for("a first save", || saved(&file).is_some()).await;

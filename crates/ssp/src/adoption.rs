@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
-use database::TableInfo;
+use database::{Capture, TableInfo};
 use tokio::sync::oneshot;
 
 use crate::errand::{Errand, Errands};
@@ -85,10 +85,9 @@ impl Tables {
     }
 
     /// Compares what is known with the application's tables as they are.
-    pub(crate) fn survey(&self, tables: &[TableInfo]) -> Survey {
+    pub(crate) fn survey(&self, tables: &[TableInfo], capture: Capture) -> Survey {
         let known = self.read();
-        let is_read =
-            |table: &&TableInfo| table.has_changefeed && table.has_event && known.get(&table.name) == Some(&table.id);
+        let is_read = |table: &&TableInfo| table.is_captured(capture) && known.get(&table.name) == Some(&table.id);
         let is_there = |name: &&String| tables.iter().any(|table| table.name == **name);
         Survey {
             unread: tables.iter().filter(|table| !is_read(table)).cloned().collect(),
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     fn table(name: &str, id: u64, has_changefeed: bool) -> TableInfo {
-        TableInfo { name: name.to_owned(), id, has_changefeed, has_event: true, is_view: false }
+        TableInfo { name: name.to_owned(), id, has_changefeed, event: Some(Capture::Feed), is_view: false }
     }
 
     #[test]
@@ -137,9 +136,10 @@ mod tests {
         let again = table("other", 7, true);
         let overwritten = table("uncaptured", 3, false);
         let new = table("new", 8, false);
-        let uncounted = TableInfo { has_event: false, ..table("uncounted", 5, true) };
+        let uncounted = TableInfo { event: None, ..table("uncounted", 5, true) };
         tables.add(&uncounted);
-        let survey = tables.survey(&[same, again.clone(), overwritten.clone(), new.clone(), uncounted.clone()]);
+        let found = [same, again.clone(), overwritten.clone(), new.clone(), uncounted.clone()];
+        let survey = tables.survey(&found, Capture::Feed);
         assert_eq!(survey, Survey { unread: vec![again, overwritten, new, uncounted], gone: vec!["gone".to_owned()] });
     }
 }

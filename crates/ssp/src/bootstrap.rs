@@ -1,14 +1,15 @@
 //! From an empty engine to one that agrees with the database.
 //!
-//! With a saved state, its rows are taken over and the feed is followed from where they were saved. Without one, first the
-//! feed's position is taken, then the tables are read page by page while others write to them, then the feed is followed
-//! from that position: what changed while reading comes again and ends in the committed state. Views that an earlier
-//! process left are taken up last, and of their edges only those that differ are written.
+//! With a saved state, its rows are taken over and the feed is followed from where they were saved; where no feed reaches
+//! back to that, the versions tell which rows have changed since. Without a saved state, first the feed's position is taken,
+//! then the tables are read page by page while others write to them, then the feed is followed from that position: what
+//! changed while reading comes again and ends in the committed state. Views that an earlier process left are taken up last,
+//! and of their edges only those that differ are written.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use circuit::SameRecord;
+use circuit::{RecordId, SameRecord};
 use database::{Capture, Database, Feed, Probe, SchemaOptions, StoredQuery, TableInfo};
 use futures::{StreamExt, TryStreamExt, stream};
 use query::Query;
@@ -16,13 +17,15 @@ use tokio::sync::oneshot;
 
 use crate::adoption::{Computed, Survey, Tables};
 use crate::catalog::{Permissions, recompile};
-use crate::command::{Command, EngineSender};
+use crate::command::{Command, EngineSender, Outdated};
 use crate::error::Error;
 use crate::left::Left;
-use crate::saved::{self, Mark, SavedState};
+use crate::saved::{self, Position, SavedState};
 use crate::settings::Settings;
 use crate::view::View;
 
+/// How many versions are read with one request.
+const VERSIONS: usize = 10_000;
 /// How many views are read together: what is left of neighbours is one range of keys.
 const NEIGHBOURS: usize = 200;
 /// How many times so many views are taken up at once: while some are compiled, the database answers for others.
@@ -53,47 +56,104 @@ impl Loader {
         Loader { database, engine, settings, tables, permissions, has_looked: false, saved: None, has_views: false }
     }
 
-    pub(crate) fn capture_mode(&self) -> Capture {
-        self.settings.capture
-    }
-
-    /// Fills the engine, from the saved state if that is possible, and answers the feed to follow from there.
-    pub(crate) async fn load_and_follow(&mut self) -> Result<Feed, Error> {
+    /// Fills the engine, from the saved state if that is possible, and answers the feed to follow from there; none where
+    /// changes are pushed.
+    pub(crate) async fn load_and_follow(&mut self) -> Result<Option<Feed>, Error> {
+        self.look_for_saved().await;
         if let Some(feed) = self.resume().await? {
-            return Ok(feed);
+            return Ok(Some(feed));
         }
         self.send(Command::Follows(None)).await?;
-        let probe = Feed::probe(&self.database).await?;
-        let mut feed = Feed::open(self.database.clone(), probe).await?;
-        self.load_all().await?;
-        self.send(Command::Follows(Some(probe))).await?;
-        self.catch_up(&mut feed).await?;
+        let (position, mut feed) = match self.settings.capture {
+            Capture::Feed => {
+                let probe = Feed::probe(&self.database).await?;
+                let Probe { instance, cursor } = probe;
+                let feed = Feed::open(self.database.clone(), probe).await?;
+                (Position { instance, cursor: Some(cursor) }, Some(feed))
+            }
+            Capture::Push => (Position { instance: self.database.instance().await?, cursor: None }, None),
+        };
+        if !self.renew(position).await? {
+            self.load_all().await?;
+        }
+        self.send(Command::Follows(Some(position))).await?;
+        if let Some(feed) = &mut feed {
+            self.catch_up(feed).await?;
+        }
         Ok(feed)
     }
 
-    /// Takes over what an earlier process has saved, if the feed reaches back to it.
+    /// Takes over what an earlier process has saved, if there is a feed that reaches back to it.
     async fn resume(&mut self) -> Result<Option<Feed>, Error> {
-        self.look_for_saved().await;
-        let Some(saved) = &self.saved else { return Ok(None) };
-        let Mark { instance, cursor, .. } = saved.mark;
-        let probe = Probe { instance, cursor };
-        let mut feed = match Feed::open(self.database.clone(), probe).await {
+        let Some(SavedState { mark, .. }) = &self.saved else { return Ok(None) };
+        let (Capture::Feed, position @ Position { instance, cursor: Some(cursor) }) =
+            (self.settings.capture, mark.position)
+        else {
+            return Ok(None);
+        };
+        let mut feed = match Feed::open(self.database.clone(), Probe { instance, cursor }).await {
             Ok(feed) => feed,
             Err(error @ database::Error::Gap { .. }) => {
-                tracing::warn!(%error, "the saved state is of no use, reading the tables");
-                self.saved = None;
+                tracing::warn!(%error, "the feed does not reach back to the saved state");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(SavedState { circuit, mark }) = self.saved.take() else { return Ok(None) };
-        tracing::info!(tables = mark.tables.len(), "going on from the saved state");
-        self.tables.set(mark.tables);
-        self.send(Command::Adopt { circuit, position: probe }).await?;
+        if !self.take_over().await? {
+            return Ok(None);
+        }
+        self.send(Command::Follows(Some(position))).await?;
         self.catch_up(&mut feed).await?;
         let survey = self.survey().await?;
         self.read(survey).await?;
         Ok(Some(feed))
+    }
+
+    /// Takes over what an earlier process has saved of the database as it is now, and brings it in line by the versions that
+    /// the database counts. Answers whether there was such a state. O(records), of which only those are read that have
+    /// changed.
+    async fn renew(&mut self, position: Position) -> Result<bool, Error> {
+        if let Some(SavedState { mark, .. }) = &self.saved
+            && mark.position.instance != position.instance
+        {
+            tracing::warn!("the saved state is of a database that is no more, reading the tables");
+            self.saved = None;
+        }
+        if !self.take_over().await? {
+            return Ok(false);
+        }
+        let survey = self.survey().await?;
+        let known = self.tables.all();
+        let mut last: Option<RecordId> = None;
+        let mut read = 0;
+        loop {
+            let mut counted = self.database.counted(last.as_ref(), VERSIONS).await?;
+            let is_last = counted.len() < VERSIONS;
+            last = counted.last().map(|counted| counted.id.clone());
+            counted.retain(|counted| known.contains_key(&*counted.id.table));
+            let (reply, outdated) = oneshot::channel();
+            self.send(Command::Outdated { counted, reply }).await?;
+            let Outdated { changed, gone } = outdated.await.map_err(|_| Error::engine_ended())?;
+            self.send(Command::Commit(gone)).await?;
+            for ids in changed.chunks(self.settings.page_size) {
+                self.send(Command::Commit(self.database.records(ids).await?)).await?;
+            }
+            read += changed.len();
+            if is_last {
+                break;
+            }
+        }
+        tracing::info!(read, "the saved state is in line with what the database counts");
+        self.read(survey).await?;
+        Ok(true)
+    }
+
+    async fn take_over(&mut self) -> Result<bool, Error> {
+        let Some(SavedState { circuit, mark }) = self.saved.take() else { return Ok(false) };
+        tracing::info!(tables = mark.tables.len(), "going on from the saved state");
+        self.tables.set(mark.tables);
+        self.send(Command::Adopt(circuit)).await?;
+        Ok(true)
     }
 
     /// Reads the saved state, once. One that can't be used is reported, and as good as none.
@@ -112,9 +172,9 @@ impl Loader {
     }
 
     /// Reads all tables of the application. What by feed is not captured yet, is from now on.
-    pub(crate) async fn load_all(&self) -> Result<(), Error> {
+    async fn load_all(&self) -> Result<(), Error> {
         let unread = self.learn().await?;
-        let Survey { gone, .. } = self.tables.survey(&unread);
+        let Survey { gone, .. } = self.tables.survey(&unread, self.settings.capture);
         self.read(Survey { unread, gone }).await
     }
 
@@ -131,7 +191,7 @@ impl Loader {
     /// What has happened to the tables of the application since they were read; what users may see has been taken over then.
     /// Two requests.
     pub(crate) async fn survey(&self) -> Result<Survey, Error> {
-        Ok(self.tables.survey(&self.learn().await?))
+        Ok(self.tables.survey(&self.learn().await?, self.settings.capture))
     }
 
     /// As [`Loader::survey`], and these tables are to be read again in any case.
@@ -180,7 +240,7 @@ impl Loader {
             self.tables.remove(&table);
             self.send(Command::Loaded { table: table.into(), rows: HashSet::new() }).await?;
         }
-        let uncaptured = survey.unread.iter().filter(|table| !table.has_changefeed || !table.has_event);
+        let uncaptured = survey.unread.iter().filter(|table| !table.is_captured(self.settings.capture));
         let uncaptured = uncaptured.map(|table| table.name.as_str());
         self.capture(&uncaptured.collect::<Vec<_>>()).await?;
         for table in survey.unread {

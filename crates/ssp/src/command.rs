@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Work};
-use database::Probe;
+use database::Counted;
 use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::{Catalog, Query};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,6 +13,7 @@ use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
 use crate::holdings::Question;
 use crate::left::Left;
+use crate::saved::Position;
 use crate::showing::Op;
 use crate::view::View;
 
@@ -26,12 +27,14 @@ pub(crate) enum Command {
         changes: Vec<Change>,
         cursor: u64,
     },
-    /// All tables are read, and the feed is followed from here; nothing while tables are read because changes are lost.
-    Follows(Option<Probe>),
-    /// The rows that an earlier process saved, and where the feed goes on. Nothing else is in the engine yet.
-    Adopt {
-        circuit: Box<Circuit>,
-        position: Probe,
+    /// All tables are read, and changes are followed from here; nothing while tables are read because changes are lost.
+    Follows(Option<Position>),
+    /// The rows that an earlier process saved. Nothing else is in the engine yet.
+    Adopt(Box<Circuit>),
+    /// Which of these records are not held as they are counted.
+    Outdated {
+        counted: Vec<Counted>,
+        reply: oneshot::Sender<Outdated>,
     },
     /// The next chunk of the state; nothing after the last.
     Save {
@@ -100,6 +103,15 @@ pub(crate) enum Command {
     },
     /// Forgets all rows and all views. Answers the promise of the views' removal from the database.
     Clear(oneshot::Sender<Done>),
+}
+
+/// What has changed since the rows were saved.
+#[derive(Debug, Default)]
+pub(crate) struct Outdated {
+    /// Records to be read.
+    pub(crate) changed: Vec<RecordId>,
+    /// Records that are there no more.
+    pub(crate) gone: Vec<Change>,
 }
 
 /// Why there is no chunk of the state.

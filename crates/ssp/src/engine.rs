@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
-use database::Probe;
 use protocol::Format;
 use query::SurrealLibrary;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -20,7 +19,7 @@ use crate::edge_buffer::Note;
 use crate::metrics::Metrics;
 use crate::note::{note, streamed};
 use crate::pool::Pool;
-use crate::saved::Mark;
+use crate::saved::{Mark, Position};
 use crate::showing::Op;
 use crate::view::{Registered, Views};
 use crate::watches::Watches;
@@ -49,7 +48,7 @@ pub(crate) struct Engine {
     pub(crate) due: BTreeSet<usize>,
     pool: Pool,
     /// Where the feed goes on behind what the circuit holds; nothing while the tables are being read.
-    pub(crate) position: Option<Probe>,
+    pub(crate) position: Option<Position>,
     database_name: String,
     /// Counts changes, for whoever saves them.
     changes: watch::Sender<u64>,
@@ -152,9 +151,13 @@ impl Engine {
                 self.position = position;
                 Ok(())
             }
-            Command::Adopt { circuit, position } => {
+            Command::Adopt(circuit) => {
                 self.circuit = *circuit;
-                self.position = Some(position);
+                Ok(())
+            }
+            Command::Outdated { counted, reply } => {
+                // A start that was given up needs no answer.
+                let _ = reply.send(self.outdated(counted));
                 Ok(())
             }
             Command::Save { .. } if self.settled < self.speculated => {
@@ -278,7 +281,7 @@ impl Engine {
 
     fn advance(&mut self, cursor: u64) {
         if let Some(position) = &mut self.position {
-            position.cursor = cursor;
+            position.cursor = Some(cursor);
         }
     }
 
@@ -291,7 +294,7 @@ impl Engine {
         if is_first {
             self.circuit.begin_save();
         }
-        let mark = Mark::new(&self.database_name, position.instance, position.cursor, tables);
+        let mark = Mark::new(&self.database_name, *position, tables);
         Ok(self.circuit.save_chunk(SAVE_CHUNK, &mark.to_bytes())?)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use circuit::Change;
-use database::{Capture, ChangeSet, Feed, FeedBatch};
+use database::{ChangeSet, Feed, FeedBatch};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -169,12 +169,9 @@ impl Follower {
             self.is_reset = false;
         }
         if self.source.is_none() {
-            self.source = Some(match self.loader.capture_mode() {
-                Capture::Feed => Source::Feed(Box::new(self.loader.load_and_follow().await?)),
-                Capture::Push => {
-                    self.loader.load_all().await?;
-                    Source::Push
-                }
+            self.source = Some(match self.loader.load_and_follow().await? {
+                Some(feed) => Source::Feed(Box::new(feed)),
+                None => Source::Push,
             });
         }
         self.loader.restore_views().await?;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use circuit::{Digest, RecordId, RowHashes, row_hash};
+use circuit::{Change, Digest, RecordId, RowHashes, row_hash};
+use database::Counted;
 use protocol::ViewKey;
 use tokio::sync::oneshot;
 
-use crate::command::{Done, Edges, Order};
+use crate::command::{Done, Edges, Order, Outdated};
 use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine};
 use crate::left::Left;
@@ -70,6 +71,22 @@ pub(crate) struct Expected {
 }
 
 impl Engine {
+    /// Compares what is held with what is counted. O(records).
+    pub(crate) fn outdated(&self, counted: Vec<Counted>) -> Outdated {
+        let mut outdated = Outdated::default();
+        for Counted { id, version, is_gone } in counted {
+            match self.circuit.record(&id) {
+                Some(_) if is_gone => {
+                    outdated.gone.push(Change { id, version, content: None });
+                }
+                Some(row) if row.version == version => {}
+                None if is_gone => {}
+                _ => outdated.changed.push(id),
+            }
+        }
+        outdated
+    }
+
     /// Whoever asked may have gone away.
     pub(crate) fn answer(&mut self, question: Question) -> Result<(), Closed> {
         match question {

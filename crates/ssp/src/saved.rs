@@ -1,4 +1,4 @@
-//! The saved state: the rows of all tables in a file, with the place in the feed that they belong to.
+//! The saved state: the rows of all tables in a file, with the place in the feed that they belong to, if there is a feed.
 //!
 //! The file is a sequence of the circuit's chunks, each with a checksum. It is written beside its place, synced and then
 //! renamed, so that at any moment there is a whole one or none. Views are not in it: they are in the database.
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Changes with what is in a [`Mark`] or what it means.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the rows of a saved state are of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +23,19 @@ pub(crate) struct Mark {
     format: u32,
     /// Namespace and database.
     database: String,
-    /// The content of the database: another one after it was emptied or replaced.
-    pub(crate) instance: Uuid,
-    /// Where to go on in the feed.
-    pub(crate) cursor: u64,
+    #[serde(flatten)]
+    pub(crate) position: Position,
     /// The tables that have been read, as the database counts them.
     pub(crate) tables: BTreeMap<String, u64>,
+}
+
+/// What the engine's rows are in line with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The content of the database: another one after it was emptied or replaced.
+    pub(crate) instance: Uuid,
+    /// Where to go on in the feed; nothing where changes are pushed.
+    pub(crate) cursor: Option<u64>,
 }
 
 /// A saved state, read back.
@@ -75,8 +82,8 @@ fn with_causes(error: &RestoreError<ReadError>) -> String {
 }
 
 impl Mark {
-    pub(crate) fn new(database: &str, instance: Uuid, cursor: u64, tables: BTreeMap<String, u64>) -> Mark {
-        Mark { format: FORMAT, database: database.to_owned(), instance, cursor, tables }
+    pub(crate) fn new(database: &str, position: Position, tables: BTreeMap<String, u64>) -> Mark {
+        Mark { format: FORMAT, database: database.to_owned(), position, tables }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

@@ -109,9 +109,7 @@ impl Service {
         }
         let (errands, errand_queue) = mpsc::channel(ERRANDS);
         let tables = Tables::new(errands.clone());
-        // By push, nothing tells what has changed since a state was saved.
-        let path = settings.state_file.clone().filter(|_| settings.capture == Capture::Feed);
-        let saver = path.map(|path| {
+        let saver = settings.state_file.clone().map(|path| {
             let (stop, stopped) = oneshot::channel();
             let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)

@@ -82,6 +82,17 @@ pub struct Probe {
     pub instance: uuid::Uuid,
 }
 
+impl Database {
+    /// Identifies the content of the database, as in a [`Probe`]. One request.
+    pub async fn instance(&self) -> Result<uuid::Uuid> {
+        const ACTION: &str = "reading which database this is";
+        let table = escape(&self.names().probe());
+        let text = format!("UPSERT ONLY {table}:instance SET instance = instance ?? rand::uuid() RETURN AFTER");
+        let answer = self.run_retrying(ACTION, text, Variables::new()).await?.take(0)?;
+        decode::instance(ACTION, answer)
+    }
+}
+
 /// A reader of the changefeed of a database.
 #[derive(Debug)]
 pub struct Feed {
