@@ -171,16 +171,16 @@ impl Database {
         const ACTION: &str = "expiring a view";
         let mut variables = Variables::new();
         variables.insert("id", query_record(&self.names().query(), key));
-        let text = "DELETE $id WHERE lastActiveAt + ttl < time::now() RETURN BEFORE";
+        let text = "DELETE $id WHERE expiresAt < time::now() RETURN BEFORE";
         let removed = self.run_retrying(ACTION, text, variables).await?.take(0)?;
         Ok(!array(ACTION, removed)?.is_empty())
     }
 
-    /// The views whose time is up. One request; O(views), in the database.
+    /// The views whose time is up. One request; O(views whose time is up).
     pub async fn overdue_queries(&self) -> Result<Vec<ViewKey>> {
         const ACTION: &str = "looking for expired views";
         let table = escape(&self.names().query());
-        let text = format!("SELECT VALUE record::id(id) FROM {table} WHERE lastActiveAt + ttl < time::now()");
+        let text = format!("SELECT VALUE record::id(id) FROM {table} WHERE expiresAt < time::now()");
         let keys = array(ACTION, self.run(ACTION, text, Variables::new()).await?.take(0)?)?.into_iter();
         let key = |key: sdk::Value| match key {
             sdk::Value::String(key) => ViewKey::from_key(key).ok(),
@@ -199,7 +199,7 @@ impl Database {
             let ids: Vec<_> = some.iter().map(|key| sdk::Value::RecordId(query_record(&table, key))).collect();
             let mut variables = Variables::new();
             variables.insert("ids", sdk::Value::Array(ids.into()));
-            let text = "DELETE $ids WHERE lastActiveAt + ttl < time::now() RETURN BEFORE";
+            let text = "DELETE $ids WHERE expiresAt < time::now() RETURN BEFORE";
             let removed = self.run_retrying(ACTION, text, variables).await?.take(0)?;
             for row in array(ACTION, removed)? {
                 expired.push(stored(ACTION, row)?.row.key);

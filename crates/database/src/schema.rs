@@ -155,6 +155,13 @@ fn query_table(names: &Names) -> String {
     ] {
         let _ = writeln!(text, "DEFINE FIELD OVERWRITE {field} ON {query} TYPE {kind} PERMISSIONS {permissions};");
     }
+    // Who looks for expired views need not look at the others.
+    let _ = writeln!(
+        text,
+        "DEFINE FIELD OVERWRITE expiresAt ON {query} TYPE datetime VALUE lastActiveAt + ttl \
+         PERMISSIONS FOR select, create NONE FOR update FULL;\n\
+         DEFINE INDEX IF NOT EXISTS expiry ON {query} FIELDS expiresAt;"
+    );
     // Edges go with the view because they are edges; row records need to be told.
     let _ = writeln!(
         text,

@@ -203,6 +203,8 @@ async fn only_views_whose_time_is_up_expire() {
         write(&db, vec![put(edge(&db, name, 1), 1)], vec![]).await;
     }
     run(&client, "UPDATE _00_query:old, _00_query:older SET lastActiveAt = time::now() - 31s").await;
+    let plan = query(&client, "SELECT VALUE id FROM _00_query WHERE expiresAt < time::now() EXPLAIN").await;
+    assert!(format!("{plan:?}").contains("expiry"), "by the index: {plan:?}");
     assert!(!db.expire_query(&key("alive")).await.unwrap());
     assert!(db.expire_query(&key("old")).await.unwrap());
     assert!(!db.expire_query(&key("old")).await.unwrap());

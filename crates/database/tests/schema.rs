@@ -301,11 +301,19 @@ async fn a_sign_of_life_counts_for_the_own_view_only() {
     let db = server.installed().await;
     let client = server.client().await;
     run(&client, ACCESS).await;
-    for (view, owner) in [("alices", "alice"), ("bobs", "bob")] {
+    for (view, owner) in [("alices", "alice"), ("alices too", "alice"), ("bobs", "bob")] {
         db.register_query(&row(view, Some(user_id(owner))), RefMode::Dedicated).await.unwrap();
     }
     run(&client, "UPDATE _00_query SET lastActiveAt = time::now() - 1h").await;
     let alice = user(&server, "alice").await;
+    // A client may also say so without the function; when the view expires is not for it to say.
+    run(
+        &alice,
+        "UPDATE _00_query:`alices too`, _00_query:bobs SET lastActiveAt = time::now(), expiresAt = time::now() + 1y",
+    )
+    .await;
+    let expiries = query(&client, "SELECT VALUE expiresAt = lastActiveAt + ttl FROM _00_query").await;
+    assert_eq!(expiries, [true, true, true].map(Value::from).into_iter().collect());
     for (call, answer) in [
         ("fn::query::heartbeat('alices')", true),
         ("fn::query::heartbeat('query:alices')", true),

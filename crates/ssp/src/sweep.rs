@@ -9,8 +9,7 @@ use crate::command::{Order, WriterSender};
 
 /// Orders expired views to be removed, at an interval, until the writer is gone.
 ///
-/// The search reads all views in the database, so the writer must not wait for it. It removes what was found if that is
-/// still expired then.
+/// The writer does not wait for the search. It removes what was found if that is still expired then.
 pub(crate) async fn run(database: Database, writer: WriterSender, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
