@@ -12,6 +12,7 @@
 //! know of SurrealDB is the meaning of values, which is in [`value`].
 
 mod answer;
+mod beyond;
 mod circuit;
 mod collection;
 mod dependent;
@@ -35,6 +36,7 @@ mod work;
 pub use answer::pace::{Frequency, Pacer};
 pub use answer::shown::Shown;
 pub use answer::watch::WatchId;
+pub use beyond::Beyond;
 pub use circuit::Circuit;
 pub use derived::aggregate::{AggregateFunction, Fold};
 pub use expr::function::{Function, Pure};

@@ -1,5 +1,7 @@
 //! What the database says of its tables: which there are, and what is defined on them.
 
+use std::collections::BTreeSet;
+
 use circuit::{Object, Value};
 use surrealdb::types::Variables;
 
@@ -55,12 +57,24 @@ impl Database {
 }
 
 impl Structure {
-    /// The names of the tables with fields that are computed when they are read: what is stored of these is outdated.
-    pub fn tables_with_computed_fields(&self) -> impl Iterator<Item = &str> {
-        let is_computed = |field: &Object| !matches!(field.get("computed"), None | Some(Value::None));
-        let tables = self.tables.iter().zip(&self.fields);
-        let computed = tables.filter(move |(_, of_table)| entries(of_table, "fields").any(is_computed));
-        computed.map(|(table, _)| table.name.as_str())
+    /// The tables with fields that are computed when they are read, and the names of these: what is stored of them is
+    /// outdated. Of a field inside of another one, the outer one is named.
+    pub fn computed_fields(&self) -> impl Iterator<Item = (&str, BTreeSet<String>)> {
+        let is_computed = |field: &&Object| !matches!(field.get("computed"), None | Some(Value::None));
+        let tables = self.tables.iter().zip(&self.fields).map(move |(table, of_table)| {
+            let fields = entries(of_table, "fields").filter(is_computed);
+            let names = fields.filter_map(|field| string(field, "name")).map(|path| outer(path).to_owned());
+            (table.name.as_str(), names.collect::<BTreeSet<_>>())
+        });
+        tables.filter(|(_, names)| !names.is_empty())
+    }
+}
+
+/// The first name of a path.
+fn outer(path: &str) -> &str {
+    match path.strip_prefix('`') {
+        Some(quoted) => quoted.split('`').next().unwrap_or(quoted),
+        None => path.split(['.', '[']).next().unwrap_or(path),
     }
 }
 

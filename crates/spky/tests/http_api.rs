@@ -80,6 +80,8 @@ async fn refuses_with_position(world: &World) {
         ("SELECT * FROM by_status", "by_status"),
         ("SELECT * FROM thread WHERE status IN (SELECT VALUE status FROM by_status)", "by_status"),
         ("SELECT * FROM priced WHERE first", "COMPUTED"),
+        ("SELECT id, article.first FROM thread", "the field first"),
+        ("SELECT * FROM thread FETCH article", "a whole record"),
     ] {
         let (status, body) = world.try_register("bad", surql, "{}").await;
         let message = body["message"].as_str().unwrap_or_default();
@@ -88,13 +90,19 @@ async fn refuses_with_position(world: &World) {
     // Of a table that is known already, it is found with the next look; a view that is there by then is removed.
     world.run("DEFINE TABLE later; CREATE later:1 SET n = 1").await;
     world.register("computed", "SELECT * FROM later", "{}").await;
+    world.register("linked", "SELECT id, author.twice FROM thread", "{}").await;
+    world.register("unconcerned", "SELECT id, author.name FROM thread", "{}").await;
     world.run("DEFINE FIELD twice ON later COMPUTED n * 2").await;
-    let views = "RETURN array::len(SELECT * FROM _00_query:computed)";
+    let views = "RETURN array::len(SELECT * FROM _00_query:computed, _00_query:linked)";
     let started = std::time::Instant::now();
     while world.run(views).await[0].clone().into_json_value() != json!(0) {
         assert!(started.elapsed() < Duration::from_secs(60), "the view is still there");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let left = world.run("RETURN array::len(SELECT * FROM _00_query:unconcerned)").await;
+    assert_eq!(left[0].clone().into_json_value(), json!(1));
+    assert_eq!(world.post("/view/unregister", &json!({ "id": "unconcerned" })).await.0, 200);
+    world.run("REMOVE TABLE later; REMOVE TABLE priced").await;
     let left = world.run("RETURN (INFO FOR TABLE by_status).events").await;
     assert_eq!(left[0].clone().into_json_value(), json!({}));
     for (body, part) in [

@@ -4,12 +4,13 @@
 //! anything tell that a table was removed, or defined again. So tables are looked at now and then, and when a view asks
 //! for one that is not known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use database::{Capture, TableInfo};
 use tokio::sync::oneshot;
 
+use crate::computed::Computed;
 use crate::errand::{Errand, Errands};
 
 /// The tables that are captured and have been read, known to all.
@@ -17,18 +18,9 @@ use crate::errand::{Errand, Errands};
 pub(crate) struct Tables {
     /// Which table had the name, as the database counts them: one that is removed and defined again is another one.
     known: Arc<RwLock<BTreeMap<String, u64>>>,
-    /// Tables that can't be followed, because the database computes something in them.
-    computed: Arc<RwLock<BTreeMap<String, Computed>>>,
+    /// What can't be followed.
+    computed: Arc<RwLock<Arc<Computed>>>,
     errands: Errands,
-}
-
-/// What the database computes in a table by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Computed {
-    /// The rows: `DEFINE TABLE … AS SELECT`. The changefeed does not say which of them has changed.
-    Rows,
-    /// Fields, when they are read: `DEFINE FIELD … COMPUTED`. Nothing tells that they have changed.
-    Fields,
 }
 
 /// What there is to do so that we know what the database has.
@@ -71,17 +63,19 @@ impl Tables {
         *self.write() = tables;
     }
 
-    /// Takes over what the database computes. Answers the tables of which that is new.
-    pub(crate) fn set_computed(&self, tables: BTreeMap<String, Computed>) -> BTreeSet<String> {
-        let mut computed = self.computed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let new = tables.keys().filter(|table| !computed.contains_key(*table)).cloned().collect();
-        *computed = tables;
-        new
+    /// Takes over what the database computes. Answers it if that is not what it was.
+    pub(crate) fn set_computed(&self, computed: Computed) -> Option<Arc<Computed>> {
+        let mut current = self.computed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if **current == computed {
+            return None;
+        }
+        *current = Arc::new(computed);
+        Some(current.clone())
     }
 
-    /// What the database computed in a table when that was looked at last.
-    pub(crate) fn computed(&self, table: &str) -> Option<Computed> {
-        self.computed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(table).copied()
+    /// What the database computed when that was looked at last.
+    pub(crate) fn computed(&self) -> Arc<Computed> {
+        self.computed.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// Compares what is known with the application's tables as they are.

@@ -6,7 +6,7 @@
 //! changed while reading comes again and ends in the committed state. Views that an earlier process left are taken up last,
 //! and of their edges only those that differ are written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use circuit::{RecordId, SameRecord};
@@ -15,9 +15,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use query::Query;
 use tokio::sync::oneshot;
 
-use crate::adoption::{Computed, Survey, Tables};
+use crate::adoption::{Survey, Tables};
 use crate::catalog::{Permissions, recompile};
 use crate::command::{Command, EngineSender, Outdated};
+use crate::computed::Computed;
 use crate::error::Error;
 use crate::left::Left;
 use crate::saved::{self, Position, SavedState};
@@ -211,15 +212,10 @@ impl Loader {
                 self.send(Command::Permissions(Arc::default())).await?;
             }
         }
-        let of_fields = structure.tables_with_computed_fields().map(|table| (table.to_owned(), Computed::Fields));
-        let mut computed: BTreeMap<_, _> = of_fields.collect();
-        let (views, tables): (Vec<_>, Vec<_>) = structure.tables.into_iter().partition(|table| table.is_view);
-        computed.extend(views.into_iter().map(|table| (table.name, Computed::Rows)));
-        let new = self.tables.set_computed(computed);
-        if !new.is_empty() {
-            self.send(Command::Computed(new)).await?;
+        if let Some(computed) = self.tables.set_computed(Computed::read(&structure)) {
+            self.send(Command::Computed(computed)).await?;
         }
-        Ok(tables)
+        Ok(structure.tables.into_iter().filter(|table| !table.is_view).collect())
     }
 
     /// Takes in one table, which need not exist yet, if it is not known.

@@ -6,9 +6,10 @@ use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Siz
 use database::Counted;
 use protocol::{DebugDependencies, DebugView, ViewKey};
 use query::{Catalog, Query};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::computed::Computed;
 use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
 use crate::holdings::Question;
@@ -52,8 +53,8 @@ pub(crate) enum Command {
     },
     /// What users may see now.
     Permissions(Arc<Catalog>),
-    /// The database computes something in these tables: views of them can't be kept any more.
-    Computed(BTreeSet<String>),
+    /// What the database computes now: views of that can't be kept any more.
+    Computed(Arc<Computed>),
     /// Changes that somebody says will be committed.
     Speculate(Vec<Speculation>),
     /// How the speculations up to a number ended. What was wrong is put right by the changes that were read instead.

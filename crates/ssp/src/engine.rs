@@ -169,7 +169,7 @@ impl Engine {
                 Ok(())
             }
             Command::Permissions(catalog) => self.recompile(&catalog),
-            Command::Computed(tables) => self.give_up(&tables),
+            Command::Computed(computed) => self.give_up(&computed),
             Command::Reread(records) => {
                 let records = self.not_outdated(records);
                 self.commit(records)

@@ -18,6 +18,7 @@ mod catalog;
 mod census;
 mod command;
 mod comparison;
+mod computed;
 mod edge_buffer;
 mod engine;
 mod errand;

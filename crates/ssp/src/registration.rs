@@ -1,6 +1,6 @@
 //! How views come to the engine, and leave it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::catalog::recompile;
 use crate::command::{Done, Edges, Followed, Initial, Order, Snapshot};
+use crate::computed::Computed;
 use crate::edge_buffer::Note;
 use crate::engine::{Closed, Engine, empty_circuit};
 use crate::left::Left;
@@ -104,16 +105,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes the views that read one of these tables. O(views).
-    pub(crate) fn give_up(&mut self, tables: &BTreeSet<String>) -> Result<(), Closed> {
-        let reads = |plan: &Plan| {
-            let mut reads = false;
-            plan.tables(&mut |table| reads |= tables.contains(&**table));
-            reads
+    /// Removes the views that can't be kept any more. O(views).
+    pub(crate) fn give_up(&mut self, computed: &Computed) -> Result<(), Closed> {
+        let objection = |registered: &Registered| {
+            computed.objection(&registered.plan).map(|reason| (registered.view.key().clone(), reason))
         };
-        let concerned = self.views.iter().filter(|registered| reads(&registered.plan));
-        for key in concerned.map(|registered| registered.view.key().clone()).collect::<Vec<_>>() {
-            tracing::warn!(view = %key, "the view can't be kept any more: the database computes what it reads");
+        for (key, reason) in self.views.iter().filter_map(objection).collect::<Vec<_>>() {
+            tracing::warn!(view = %key, reason, "the view can't be kept any more");
             self.unregister(&key)?;
         }
         Ok(())

@@ -16,6 +16,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod deletes;
 mod edges;
 mod latency;
 mod options;
@@ -39,6 +40,7 @@ async fn main() {
             Contest::Edges => edges::run(&stage, &options).await,
             Contest::Writes => writes::run(&stage, &options).await,
             Contest::Restart => restart::run(&stage, &options).await,
+            Contest::Deletes => deletes::run(&stage, &options).await,
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Contest {
     Writes,
     /// From the start of the sidecar until it is ready.
     Restart,
+    /// What the number of tables costs a deletion, without Sp00ky.
+    Deletes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +35,7 @@ pub struct Options {
     /// How often each contest is repeated
     #[arg(long, default_value_t = 7)]
     pub rounds: usize,
-    /// latency: writes of each contestant in a round
+    /// latency, deletes: writes of each contestant in a round
     #[arg(long, default_value_t = 100)]
     pub samples: usize,
     /// edges: rows of a view, and rows that move between two

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 
 use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
-use crate::adoption::Computed;
 use crate::command::{Command, Done, Initial, Snapshot};
 use crate::path::Path;
 use crate::view::View;
@@ -52,18 +51,8 @@ pub(super) async fn register(
             }
         }
     }
-    if let Some((table, computed)) = tables.iter().find_map(|table| Some((table, context.tables.computed(table)?))) {
-        let message = match computed {
-            Computed::Rows => format!(
-                "the rows of {table} are computed by the database (DEFINE TABLE … AS SELECT), whose changefeed does not \
-                 say which of them have changed: select from the tables that they are computed from"
-            ),
-            Computed::Fields => format!(
-                "{table} has fields that are COMPUTED when they are read, and nothing tells that they have changed: \
-                 select what they are computed from"
-            ),
-        };
-        return Err(Failure::new(ErrorCode::UnsupportedQuery, message));
+    if let Some(objection) = context.tables.computed().objection(&query.plan) {
+        return Err(Failure::new(ErrorCode::UnsupportedQuery, objection));
     }
     let row = QueryRow {
         key: request.id.clone(),

@@ -92,7 +92,7 @@ type Suspects = HashMap<String, (RecordId, [Option<ContentHash>; 2])>;
 /// Compares all tables with all copies, and lets those be read again that differ if told so. O(rows) of the database.
 pub(super) async fn compare(database: &Database, copies: &[Copy], fix: bool) -> Result<Vec<TableReport>, Error> {
     let structure = database.structure().await.map_err(Error::database("can't list the tables"))?;
-    let computed: HashSet<&str> = structure.tables_with_computed_fields().collect();
+    let computed: HashSet<&str> = structure.computed_fields().map(|(table, _)| table).collect();
     let mut contents: Vec<(String, TableContent)> = Vec::new();
     for name in names(&structure, copies).await? {
         let table = Table { database, name: &name, ids_only: computed.contains(&*name) };
