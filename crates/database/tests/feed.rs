@@ -208,7 +208,8 @@ async fn a_dropped_future_loses_nothing() {
     let mut dropped = 0;
     while !writer.is_finished() || dropped < 100 {
         match tokio::time::timeout(Duration::from_micros(700), feed.next()).await {
-            Ok(batch) => found.extend(batch.unwrap().sets),
+            Ok(Ok(batch)) => found.extend(batch.sets),
+            Ok(Err(error)) => assert!(error.is_retryable(), "{error}"),
             Err(_) => dropped += 1,
         }
     }

@@ -19,6 +19,7 @@
 //! looked at, and when it is silent or lost, a poll every [`POLL`] finds what it missed.
 
 mod bell;
+mod clock;
 mod decode;
 mod order;
 
@@ -33,6 +34,7 @@ use crate::connect::Database;
 use crate::error::{Error, Result};
 use crate::ident::escape;
 use bell::Bell;
+use clock::Clock;
 use decode::{Decoded, decode};
 pub use order::SETTLE;
 use order::{Order, is_clock, milliseconds_of, span, stamp_of};
@@ -106,6 +108,7 @@ pub struct Feed {
     /// Whether the last answer was full.
     is_behind: bool,
     pairs: usize,
+    clock: Clock,
     bell: Bell,
     /// Shares the names in all changes, so that the engine finds them by address.
     interner: Interner,
@@ -169,6 +172,7 @@ impl Feed {
             is_doubtful: false,
             is_behind: true,
             pairs: MAX_PAIRS,
+            clock: Clock::default(),
             interner: Interner::default(),
         };
         feed.check_reach(start.cursor).await?;
@@ -257,7 +261,9 @@ impl Feed {
         const ACTION: &str = "reading the changefeed";
         loop {
             let pairs = self.pairs;
-            let text = format!("SHOW CHANGES FOR DATABASE SINCE {since} LIMIT {pairs}; RETURN time::now();");
+            let now = self.clock.now();
+            let ask = if now.is_none() { "RETURN time::now();" } else { "" };
+            let text = format!("SHOW CHANGES FOR DATABASE SINCE {since} LIMIT {pairs}; {ask}");
             let mut answer = match self.db.run(ACTION, text, Variables::new()).await {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -273,7 +279,14 @@ impl Feed {
                 }
             };
             let sets = decode(ACTION, self.db.names(), &mut self.interner, answer.take(0)?)?;
-            let now = decode::milliseconds(ACTION, answer.take(1)?)?;
+            let now = match now {
+                Some(now) => now,
+                None => {
+                    let now = decode::milliseconds(ACTION, answer.take(1)?)?;
+                    self.clock.set(now);
+                    now
+                }
+            };
             let Some(page) = Page::of(sets, pairs, now) else {
                 // One transaction fills the whole answer, so whether it is complete can't be told.
                 if pairs == MAX_PAIRS {
@@ -312,7 +325,7 @@ impl Feed {
 struct Page {
     sets: Vec<Decoded>,
     is_complete: bool,
-    /// The server's clock in milliseconds.
+    /// What the server's clock said at least, in milliseconds.
     now: u64,
 }
 
