@@ -4,7 +4,8 @@
 //! second), signs in and selects namespace and database again, and parks requests until it has. Requests that were
 //! under way fail with a connection error, and live queries end. What it does not survive is a session that the server
 //! refuses (expired, or rejected while it was replayed), and a peer that has silently gone; for these, [`Database`]
-//! opens a new connection.
+//! opens a new connection. What it parks it keeps, also when nobody waits for the answer any more: so a connection on which a
+//! request was given up is given up with it, or the requests of a long outage would pile up in memory.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::settings::Settings;
 
 /// How long opening a connection may take, with signing in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECTING: &str = "connecting";
 /// How often a transaction that lost a conflict is tried again before the caller learns of it.
 pub(crate) const CONFLICT_ATTEMPTS: u32 = 8;
 
@@ -42,9 +44,13 @@ struct Inner {
 }
 
 struct Link {
-    /// Counts connections, so that of many requests that fail together only one opens a new connection.
+    /// Counts connections, so that of many requests that fail together only the first gives up the connection.
     generation: u64,
-    client: Arc<Surreal<Client>>,
+    /// Nothing after it was given up.
+    client: Option<Arc<Surreal<Client>>>,
+    /// How often it could not be opened again, and why the last time.
+    failures: u64,
+    reason: String,
 }
 
 impl std::fmt::Debug for Database {
@@ -60,7 +66,8 @@ impl Database {
     /// [`Error::Connection`] or [`Error::Timeout`] if there is no server, [`Error::Auth`] if it refuses the user.
     pub async fn connect(settings: Settings, names: Names) -> Result<Self> {
         let client = open(&settings).await?;
-        let link = RwLock::new(Link { generation: 0, client: Arc::new(client) });
+        let client = Some(Arc::new(client));
+        let link = RwLock::new(Link { generation: 0, client, failures: 0, reason: String::new() });
         Ok(Database {
             inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
         })
@@ -93,7 +100,7 @@ impl Database {
     /// The server's version, such as `3.3.5`.
     pub async fn server_version(&self) -> Result<String> {
         const ACTION: &str = "asking for the version of the database";
-        let (_, client) = self.client().await;
+        let (_, client) = self.client().await?;
         self.inner.requests.fetch_add(1, Ordering::Relaxed);
         let version = match tokio::time::timeout(self.inner.settings.request_timeout, client.version()).await {
             Err(_) => return Err(Error::Timeout { action: ACTION }),
@@ -162,19 +169,19 @@ impl Database {
         variables: Variables,
     ) -> Result<IndexedResults> {
         let text = text.into();
-        let (generation, client) = self.client().await;
+        let (generation, client) = self.client().await?;
         match self.attempt(action, &client, text.clone(), variables.clone()).await {
             Attempt::Answered(results) => Ok(results),
             Attempt::Failed(error) => Err(error),
             Attempt::Silent => {
                 // The SDK would wait on a dead connection for as long as the kernel believes in it.
-                self.renew(generation).await?;
+                self.give_up(generation).await;
                 Err(Error::Timeout { action })
             }
             Attempt::SessionLost(reason) => {
                 tracing::warn!(reason, "the database has closed our session, opening a new one");
-                self.renew(generation).await?;
-                let (_, client) = self.client().await;
+                self.give_up(generation).await;
+                let (_, client) = self.client().await?;
                 match self.attempt(action, &client, text, variables).await {
                     Attempt::Answered(results) => Ok(results),
                     Attempt::Failed(error) => Err(error),
@@ -210,20 +217,44 @@ impl Database {
         error.is_outage() && self.ping().await.is_ok()
     }
 
-    async fn client(&self) -> (u64, Arc<Surreal<Client>>) {
-        let link = self.inner.link.read().await;
-        // A clone of the SDK's handle would be a session of its own; one of the pointer is not.
-        (link.generation, Arc::clone(&link.client))
+    /// The connection, opened again if it was given up. Those who wait for that together share the failure, too.
+    async fn client(&self) -> Result<(u64, Arc<Surreal<Client>>)> {
+        let failures = {
+            let link = self.inner.link.read().await;
+            if let Some(client) = &link.client {
+                // A clone of the SDK's handle would be a session of its own; one of the pointer is not.
+                return Ok((link.generation, Arc::clone(client)));
+            }
+            link.failures
+        };
+        let mut link = self.inner.link.write().await;
+        if let Some(client) = &link.client {
+            return Ok((link.generation, Arc::clone(client)));
+        }
+        if link.failures != failures {
+            return Err(Error::Connection { action: CONNECTING, reason: link.reason.clone() });
+        }
+        match open(&self.inner.settings).await {
+            Ok(client) => {
+                let client = Arc::new(client);
+                link.client = Some(Arc::clone(&client));
+                Ok((link.generation, client))
+            }
+            Err(error) => {
+                link.failures += 1;
+                link.reason = error.to_string();
+                Err(error)
+            }
+        }
     }
 
-    /// Replaces the connection, unless somebody else already has.
-    async fn renew(&self, failed: u64) -> Result<()> {
+    /// Gives up a connection, unless somebody else already has. The next request opens another one.
+    async fn give_up(&self, failed: u64) {
         let mut link = self.inner.link.write().await;
         if link.generation == failed {
-            let client = open(&self.inner.settings).await?;
-            *link = Link { generation: failed + 1, client: Arc::new(client) };
+            link.generation += 1;
+            link.client = None;
         }
-        Ok(())
     }
 }
 
@@ -283,16 +314,14 @@ fn check(action: &'static str, results: &mut IndexedResults) -> Result<()> {
 }
 
 async fn open(settings: &Settings) -> Result<Surreal<Client>> {
-    const ACTION: &str = "connecting";
     match tokio::time::timeout(CONNECT_TIMEOUT, open_unlimited(settings)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Error::Timeout { action: ACTION }),
+        Err(_) => Err(Error::Timeout { action: CONNECTING }),
     }
 }
 
 async fn open_unlimited(settings: &Settings) -> Result<Surreal<Client>> {
-    const ACTION: &str = "connecting";
-    let failed = |error: surrealdb::Error| of_statement(ACTION, &error);
+    let failed = |error: surrealdb::Error| of_statement(CONNECTING, &error);
     let socket = WebsocketConfig::new().max_message_size(settings.max_message_bytes);
     let config = Config::new().websocket(socket).map_err(failed)?;
     let address = (settings.endpoint.sdk_address(), config);

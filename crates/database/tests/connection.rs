@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use database::{Database, Error, ResultInfo, WriteBatch};
+use database::{Database, Edge, EdgeId, Error, ResultInfo, WriteBatch};
 use protocol::{ContentHash, Names};
 use support::{Server, query, run};
 
@@ -68,6 +68,43 @@ async fn the_connection_comes_back_with_the_server() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(db.tables().await.unwrap().iter().any(|table| table.name == "_00_query"));
+}
+
+/// The SDK parks what is sent while it connects again, and keeps it when nobody waits any more.
+#[tokio::test]
+async fn requests_of_an_outage_do_not_pile_up() {
+    const ATTEMPTS: usize = 100;
+    const LARGE: usize = 4 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start_in(directory.path());
+    server.connect().await;
+    let mut settings = server.settings();
+    settings.request_timeout = Duration::from_millis(50);
+    let db = Database::connect(settings, Names::default()).await.unwrap();
+    let edge = EdgeId::new("edges".into(), "q".parse().unwrap(), support::record("t", 1));
+    let edge = Edge { id: edge, version: 1, client_id: "x".repeat(LARGE).into(), auth_id: None };
+    let batch = WriteBatch { puts: vec![edge], ..WriteBatch::default() };
+    server.kill();
+    let before = resident_bytes();
+    for _ in 0..ATTEMPTS {
+        let error = db.write(&batch).await.unwrap_err();
+        assert!(error.is_outage(), "{error}");
+    }
+    let kept = resident_bytes().saturating_sub(before);
+    assert!(kept < ATTEMPTS * LARGE / 4, "{kept} bytes more after {ATTEMPTS} attempts of {LARGE} bytes");
+    server.restart();
+    let begin = Instant::now();
+    while let Err(error) = db.ping().await {
+        assert!(error.is_outage() && begin.elapsed() < Duration::from_secs(20), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How much memory this process has.
+fn resident_bytes() -> usize {
+    const PAGE: usize = 4096;
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * PAGE
 }
 
 #[tokio::test]
