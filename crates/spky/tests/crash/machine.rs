@@ -123,7 +123,7 @@ impl Machine {
 
     /// Registers a view, as often as it takes.
     pub async fn register(&mut self, id: &str, surql: &str, params: &str) {
-        let body = json!({ "id": id, "surql": surql, "params": params, "clientId": "test", "ttl": "1h" });
+        let body = json!({ "id": id, "surql": surql, "params": params, "clientId": "test", "ttl": "24h" });
         let started = Instant::now();
         loop {
             let request = self.http.post(self.url("/view/register")).bearer_auth(SECRET).json(&body);
