@@ -210,6 +210,11 @@ impl Database {
         error.is_outage() && self.ping().await.is_ok()
     }
 
+    /// Which connection is used, of all that were opened.
+    pub(crate) async fn generation(&self) -> u64 {
+        self.inner.link.read().await.generation
+    }
+
     async fn client(&self) -> (u64, Arc<Surreal<Client>>) {
         let link = self.inner.link.read().await;
         // A clone of the SDK's handle would be a session of its own; one of the pointer is not.
