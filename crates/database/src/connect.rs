@@ -217,6 +217,11 @@ impl Database {
         error.is_outage() && self.ping().await.is_ok()
     }
 
+    /// Which connection is used, of all that were opened.
+    pub(crate) async fn generation(&self) -> u64 {
+        self.inner.link.read().await.generation
+    }
+
     /// The connection, opened again if it was given up. Those who wait for that together share the failure, too.
     async fn client(&self) -> Result<(u64, Arc<Surreal<Client>>)> {
         let failures = {

@@ -20,6 +20,9 @@ pub(crate) struct Live {
     db: Database,
     query: String,
     stream: Option<QueryStream<Notification<Value>>>,
+    /// The connection that the subscription was made on. When that is given up, the subscription falls silent, and does
+    /// not end.
+    generation: u64,
     next_attempt: Instant,
 }
 
@@ -35,17 +38,22 @@ impl std::fmt::Debug for Live {
 impl Live {
     /// Listens to nothing yet: [`Live::has_been_mended`] subscribes.
     pub(crate) fn new(db: Database, query: String) -> Self {
-        Live { db, query, stream: None, next_attempt: Instant::now() }
+        Live { db, query, stream: None, generation: 0, next_attempt: Instant::now() }
     }
 
     /// Subscribes if there is no subscription, and says whether it did: then changes may have gone unheard.
     pub(crate) async fn has_been_mended(&mut self) -> bool {
+        let generation = self.db.generation().await;
+        if generation != self.generation {
+            self.stream = None;
+        }
         if self.stream.is_some() || Instant::now() < self.next_attempt {
             return false;
         }
         match self.subscribe().await {
             Ok(stream) => {
                 self.stream = Some(stream);
+                self.generation = generation;
                 true
             }
             Err(error) => {

@@ -1,9 +1,17 @@
 //! What users may do with job tables, and that Sp00ky leaves an application's own definitions alone.
 
+#[path = "../../spky/tests/support/faults.rs"]
+#[allow(dead_code, reason = "this test uses a part")]
+mod faults;
 mod support;
 
+use std::time::Duration;
+
 use circuit::Value;
-use database::SchemaOptions;
+use database::jobs::{Claim, Conclusion, JobBell, JobError, Phase, Ring};
+use database::{Database, SchemaOptions, Settings};
+use faults::{Fault, Network};
+use protocol::Names;
 use support::{Server, options, query, run};
 use surrealdb::Surreal;
 use surrealdb::engine::remote::ws::{Client, Ws};
@@ -144,6 +152,58 @@ async fn an_applications_own_definitions_stay_and_names_are_taken_as_they_are() 
     assert_eq!(db.job_table("nowhere", false).await.unwrap(), None);
     run(&root, "DEFINE TABLE unprepared SCHEMALESS").await;
     assert_eq!(db.job_table("unprepared", false).await.unwrap(), None);
+}
+
+/// Catches a job that is taken for lost though it was accepted after somebody had looked: its runner, which did not
+/// count as alive for a while, has come back.
+#[tokio::test]
+async fn an_accepted_job_is_nobodys_to_lose() {
+    let server = Server::start();
+    let db = server.connect().await;
+    let root = server.client().await;
+    db.apply(&with_jobs()).await.unwrap();
+    let table = db.job_table("job", true).await.unwrap().unwrap();
+    db.keep_runner("a", Duration::from_secs(60)).await.unwrap();
+    run(&root, "CREATE job:1 SET path = '/'; CREATE job:2 SET path = '/'").await;
+    let claimed = db.claim_jobs(&table, Claim { runner: "a", limit: 2, at_random: false }).await.unwrap().jobs;
+    db.remove_runner("a").await.unwrap();
+    let lost = db.processing_jobs(&table, "b").await.unwrap();
+    assert_eq!((claimed.len(), lost.len()), (2, 2));
+    let accepted = Conclusion::Accepted { within: Duration::from_secs(60) };
+    assert!(db.conclude_job(&table, &claimed[0].attempt, Phase::Made, &accepted).await.unwrap());
+    assert!(!db.conclude_job(&table, &claimed[0].attempt, Phase::Made, &accepted).await.unwrap(), "once is enough");
+    for job in &lost {
+        let error = JobError { code: "LOST".to_owned(), reason: String::new(), attempt: job.attempts };
+        let retry = Conclusion::Retry { error, delay: Duration::ZERO };
+        let written = db.conclude_job(&table, &job.attempt, Phase::Made, &retry).await.unwrap();
+        assert_eq!(written, job.attempt != claimed[0].attempt);
+    }
+    let states = query(&root, "SELECT VALUE status FROM job WHERE attempts = 1 ORDER BY status").await;
+    assert_eq!(states, query(&root, "RETURN ['in_progress', 'pending']").await);
+}
+
+/// Catches a subscription to a connection that has been given up: it hears nothing any more, and does not end.
+#[tokio::test]
+async fn a_bell_rings_after_the_connection_was_replaced() {
+    let server = Server::start();
+    server.connect().await.apply(&with_jobs()).await.unwrap();
+    let root = server.client().await;
+    let network = Network::to(server.address().parse().unwrap()).await;
+    let endpoint = format!("ws://{}", network.address).parse().unwrap();
+    let settings = Settings { endpoint, request_timeout: Duration::from_millis(500), ..server.settings() };
+    let db = Database::connect(settings, Names::default()).await.unwrap();
+    let mut bell = JobBell::new(db.clone(), "job");
+    assert!(bell.has_been_mended().await);
+    network.set(Fault::HalfOpen);
+    let recovery = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        network.set(Fault::None);
+    };
+    let (unanswered, ()) = tokio::join!(db.ping(), recovery);
+    assert!(unanswered.is_err());
+    bell.has_been_mended().await;
+    run(&root, "CREATE job:1 SET path = '/'").await;
+    assert_eq!(bell.next(Duration::from_secs(20)).await, Ring::Pending);
 }
 
 async fn client_refuses(client: &Surreal<Client>, text: &str) -> bool {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::post;
 use circuit::Value;
-use database::jobs::{Claim, Conclusion};
+use database::jobs::{Claim, Conclusion, Phase};
 use database::{Database, SchemaOptions};
 use embedded::Server;
 use jobs::{Backend, Mode, Runner, Settings};
@@ -136,7 +136,7 @@ async fn floor(database: &Database, concurrency: usize, jobs: usize) -> Outcome<
             let (database, table) = (database.clone(), table.clone());
             writers.spawn(async move {
                 let conclusion = Conclusion::Success { result: Value::Bool(true) };
-                database.conclude_job(&table, &job.attempt, &conclusion).await
+                database.conclude_job(&table, &job.attempt, Phase::Made, &conclusion).await
             });
         }
         if let Some(ended) = writers.join_next().await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use database::Database;
-use database::jobs::{Conclusion, Job, JobError, JobTable};
+use database::jobs::{Conclusion, Job, JobError, JobTable, Phase};
 use tokio::sync::OnceCell;
 
 use crate::backend::{Backend, Mode};
@@ -58,22 +58,23 @@ impl Executor {
             Err(failure) => failure.conclude(&job, self.backend.retry_delay),
         };
         self.metrics.attempt(&self.backend.name, outcome_of(&conclusion), started.elapsed());
-        self.conclude(table, &job, conclusion).await;
+        // A callback may be faster than the answer that accepts the job: then there is nothing left to conclude.
+        self.conclude(table, &job, Phase::Made, conclusion).await;
     }
 
-    /// Ends an attempt that nobody makes any more.
-    pub(crate) async fn fail(&self, table: &JobTable, job: &Job, failure: Failure) {
+    /// Ends an attempt that nobody makes any more, if it has come no further than `phase`.
+    pub(crate) async fn fail(&self, table: &JobTable, job: &Job, phase: Phase, failure: Failure) {
         let conclusion = failure.conclude(job, self.backend.retry_delay);
         self.metrics.abandoned(&self.backend.name, outcome_of(&conclusion));
-        self.conclude(table, job, conclusion).await;
+        self.conclude(table, job, phase, conclusion).await;
     }
 
     /// Writes how an attempt ended; while the database is away, again and again.
-    pub(crate) async fn conclude(&self, table: &JobTable, job: &Job, mut conclusion: Conclusion) {
+    async fn conclude(&self, table: &JobTable, job: &Job, phase: Phase, mut conclusion: Conclusion) {
         let [mut pause, longest] = PAUSES;
         let id = database::text::record_id(&job.attempt.id);
         loop {
-            match self.database.conclude_job(table, &job.attempt, &conclusion).await {
+            match self.database.conclude_job(table, &job.attempt, phase, &conclusion).await {
                 Ok(true) => {
                     report(&self.backend, &id, &conclusion);
                     return;

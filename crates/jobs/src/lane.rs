@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use circuit::RecordId;
 use database::Error;
-use database::jobs::{Claim, JobBell, JobTable, Ring};
+use database::jobs::{Claim, JobBell, JobTable, Phase, Ring};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -193,7 +193,8 @@ impl Lane {
                 }
                 for job in jobs.iter().filter(|job| !under_way.contains(&job.attempt.process_uuid)) {
                     let reason = "the service that made this attempt has ended, or lost its connection";
-                    executor.fail(table, job, Failure::retryable("LOST", reason)).await;
+                    // Its runner may have come back meanwhile, and have had it accepted.
+                    executor.fail(table, job, Phase::Made, Failure::retryable("LOST", reason)).await;
                 }
             }
             Err(error) => tracing::warn!(table = table.name, %error, "can't look at jobs under way"),
@@ -205,7 +206,7 @@ impl Lane {
             Ok(jobs) => {
                 for job in &jobs {
                     let reason = format!("no callback within {:?}", executor.backend.timeout(job));
-                    executor.fail(table, job, Failure::retryable("CALLBACK_TIMEOUT", reason)).await;
+                    executor.fail(table, job, Phase::Accepted, Failure::retryable("CALLBACK_TIMEOUT", reason)).await;
                 }
             }
             Err(error) => tracing::warn!(table = table.name, %error, "can't look for overdue callbacks"),

@@ -91,6 +91,15 @@ pub enum Conclusion {
     Failed { error: JobError },
 }
 
+/// How far an attempt may have come for its conclusion to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A runner makes it.
+    Made,
+    /// That, or it was accepted, and belongs to no runner any more.
+    Accepted,
+}
+
 /// An attempt: a job and the mark of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -199,9 +208,15 @@ impl Database {
         Ok(Claimed { is_alive: answer.get("alive") == Some(&Value::Bool(true)), jobs, next_due })
     }
 
-    /// Writes how an attempt ended, unless it has been superseded, or its job is gone; answers whether it was written.
-    /// One request.
-    pub async fn conclude_job(&self, table: &JobTable, attempt: &Attempt, conclusion: &Conclusion) -> Result<bool> {
+    /// Writes how an attempt ended, unless it has been superseded or has come further than `phase`, or its job is gone;
+    /// answers whether it was written. One request.
+    pub async fn conclude_job(
+        &self,
+        table: &JobTable,
+        attempt: &Attempt,
+        phase: Phase,
+        conclusion: &Conclusion,
+    ) -> Result<bool> {
         const ACTION: &str = "concluding a job";
         let mut variables = Variables::new();
         variables.insert("id", record_id_to_sdk(&attempt.id).map_err(converting(ACTION))?);
@@ -231,10 +246,9 @@ impl Database {
             }
         };
         variables.insert("state", state.to_owned());
-        // A callback may be faster than the answer that accepts the job: then there is nothing left to accept.
-        let still = match conclusion {
-            Conclusion::Accepted { .. } => "status = 'processing' AND owner != NONE",
-            _ => "(status = 'processing' OR status = $waiting)",
+        let still = match phase {
+            Phase::Made => "status = 'processing' AND owner != NONE",
+            Phase::Accepted => "(status = 'processing' OR status = $waiting)",
         };
         let text = format!(
             "{prelude}UPDATE $id SET status = $state, owner = NONE, {changes} \

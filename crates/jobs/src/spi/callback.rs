@@ -1,7 +1,7 @@
 //! What a callback does to its job.
 
 use database::Error;
-use database::jobs::{Conclusion, Job, JobTable};
+use database::jobs::{Conclusion, Job, JobTable, Phase};
 
 use super::request::{Callback, Outcome};
 use crate::call::{capped, executor_type};
@@ -54,7 +54,7 @@ async fn attempt(executor: &Executor, callback: &Callback) -> Result<Effect, Err
         }
     };
     // The job may have gone on since it was read.
-    if !executor.database.conclude_job(table, &job.attempt, &conclusion).await? {
+    if !executor.database.conclude_job(table, &job.attempt, Phase::Accepted, &conclusion).await? {
         return Ok(Effect::Stale("the attempt has been superseded"));
     }
     executor.metrics.callback(&executor.backend.name, outcome);

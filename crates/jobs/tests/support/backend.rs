@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use url::Url;
 
 /// A call as it arrived.
@@ -32,6 +33,8 @@ impl Call {
 #[derive(Default)]
 struct State {
     calls: Mutex<Vec<Call>>,
+    /// Who is told of calls as they arrive.
+    listener: Mutex<Option<UnboundedSender<Call>>>,
     /// Calls that are being answered, the most at once, and calls whose client has gone before they were answered.
     running: Mutex<(usize, usize, usize)>,
     open: Notify,
@@ -67,6 +70,13 @@ impl Backend {
         self.state.calls.lock().unwrap().clone()
     }
 
+    /// Calls as they arrive, from now on; to one listener.
+    pub fn arrivals(&self) -> UnboundedReceiver<Call> {
+        let (sender, receiver) = unbounded_channel();
+        *self.state.listener.lock().unwrap() = Some(sender);
+        receiver
+    }
+
     /// The attempts at one job, in the order of their arrival.
     pub fn attempts(&self, key: &str) -> Vec<u64> {
         self.calls().iter().filter(|call| call.key() == key).map(Call::attempt).collect()
@@ -92,6 +102,10 @@ impl Backend {
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let Some(call) = read(&mut stream).await else { return };
     state.calls.lock().unwrap().push(call.clone());
+    if let Some(listener) = &*state.listener.lock().unwrap() {
+        // It may have heard enough.
+        let _ = listener.send(call.clone());
+    }
     {
         let mut running = state.running.lock().unwrap();
         running.0 += 1;
@@ -128,6 +142,11 @@ async fn answer(call: &Call, state: &State) -> Vec<u8> {
         "slow" => {
             tokio::time::sleep(Duration::from_millis(number(1))).await;
             http(200, "application/json", "\"slow\"")
+        }
+        // Says which attempt it was.
+        "attempt" => {
+            tokio::time::sleep(Duration::from_millis(number(1))).await;
+            http(200, "application/json", &call.attempt().to_string())
         }
         "gate" => {
             let opened = state.open.notified();
