@@ -1,4 +1,4 @@
-//! One WebSocket for everything, and what keeps it alive.
+//! One WebSocket for everything but live queries, and what keeps it alive.
 //!
 //! Measured with the SDK of SurrealDB 3.3.5: after the server restarts, the SDK connects again by itself (every
 //! second), signs in and selects namespace and database again, and parks requests until it has. Requests that were
@@ -71,6 +71,15 @@ impl Database {
         Ok(Database {
             inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
         })
+    }
+
+    /// The same database by a connection of its own, which is opened when it is needed.
+    pub(crate) fn apart(&self) -> Database {
+        let link = RwLock::new(Link { generation: 0, client: None, failures: 0, reason: String::new() });
+        let (settings, names) = (self.inner.settings.clone(), self.inner.names.clone());
+        Database {
+            inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
+        }
     }
 
     /// The names of the system tables.

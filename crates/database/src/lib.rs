@@ -1,7 +1,7 @@
 //! Everything that Sp00ky does with SurrealDB: connect, install, read pages, capture changes, write results.
 //!
 //! This is the only crate that talks to a database, and the only one that knows SurrealDB's SDK. One [`Database`] is
-//! one WebSocket, whatever the number of its clones.
+//! one WebSocket, whatever the number of its clones, beside one for each live query.
 
 mod apply;
 pub mod cbor;

@@ -1,5 +1,9 @@
 //! A live query that renews itself. It may lose notifications, and says when it may have: whoever listens looks for
 //! itself then.
+//!
+//! It has a connection of its own. SurrealDB 3.3.5 closes a connection on which more than 100 notifications wait to be sent
+//! (`SURREAL_WEBSOCKET_RESPONSE_CHANNEL_SIZE`), as after any transaction that changes many records, and with it goes every
+//! request that is under way.
 
 use std::time::Duration;
 
@@ -18,10 +22,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A subscription that renews itself.
 pub(crate) struct Live {
     db: Database,
+    /// The connection of the subscription, and of nothing else.
+    own: Database,
     query: String,
     stream: Option<QueryStream<Notification<Value>>>,
-    /// The connection that the subscription was made on. When that is given up, the subscription falls silent, and does
-    /// not end.
+    /// Which connection was used for everything else when the subscription was made. When that was given up, the network
+    /// was at fault: then a subscription may have fallen silent as well, which does not end it.
     generation: u64,
     next_attempt: Instant,
 }
@@ -38,7 +44,7 @@ impl std::fmt::Debug for Live {
 impl Live {
     /// Listens to nothing yet: [`Live::has_been_mended`] subscribes.
     pub(crate) fn new(db: Database, query: String) -> Self {
-        Live { db, query, stream: None, generation: 0, next_attempt: Instant::now() }
+        Live { own: db.apart(), db, query, stream: None, generation: 0, next_attempt: Instant::now() }
     }
 
     /// Subscribes if there is no subscription, and says whether it did: then changes may have gone unheard.
@@ -50,6 +56,8 @@ impl Live {
         if self.stream.is_some() || Instant::now() < self.next_attempt {
             return false;
         }
+        // The SDK would connect again as well, after a second.
+        self.own = self.db.apart();
         match self.subscribe().await {
             Ok(stream) => {
                 self.stream = Some(stream);
@@ -93,7 +101,7 @@ impl Live {
 
     async fn subscribe(&self) -> Result<QueryStream<Notification<Value>>> {
         const ACTION: &str = "subscribing to changes";
-        let mut results = self.db.send(ACTION, self.query.clone(), Variables::new()).await?;
+        let mut results = self.own.send(ACTION, self.query.clone(), Variables::new()).await?;
         results.stream::<Notification<Value>>(0).map_err(|error| crate::error::of_statement(ACTION, &error))
     }
 }

@@ -189,6 +189,42 @@ async fn nothing_is_lost_under_concurrent_writers() {
     );
 }
 
+/// The server takes a client for dead that has more than 100 notifications waiting, and closes its connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_transaction_cuts_off_no_request() {
+    let server = Server::start();
+    let db = server.installed().await;
+    let client = server.client().await;
+    run(&client, "DEFINE TABLE a").await;
+    apply(&db).await;
+    let mut feed = open(&db).await;
+    let (done, mut is_done) = tokio::sync::oneshot::channel();
+    let writer = tokio::spawn(async move {
+        for round in 0..5 {
+            run(&client, &format!("FOR $i IN 0..1000 {{ UPSERT type::record('a', $i) SET n = {round} }}")).await;
+        }
+        done.send(()).unwrap();
+    });
+    let asking = async {
+        let mut requests = 0;
+        while is_done.try_recv().is_err() {
+            db.ping().await.unwrap();
+            requests += 1;
+        }
+        requests
+    };
+    let mut found = 0;
+    let reading = async {
+        while found < 5_000 {
+            let batch = feed.next().await.unwrap();
+            found += batch.sets.iter().map(|set| set.changes.len()).sum::<usize>();
+        }
+    };
+    let (requests, ()) = tokio::join!(asking, reading);
+    writer.await.unwrap();
+    assert!(requests > 10, "{requests}");
+}
+
 /// Readers wait for a change beside other things, and drop the future when one of those comes first.
 #[tokio::test]
 async fn a_dropped_future_loses_nothing() {

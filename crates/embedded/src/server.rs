@@ -51,6 +51,10 @@ pub struct Settings {
     pub password: String,
     /// The addresses that `http::*` functions may reach; no others.
     pub allow_net: Vec<SocketAddr>,
+    /// How many notifications of live queries may wait to be sent to a client. One that has more is taken for dead, and its
+    /// connection is closed; a transaction that changes so many records at once does that to any client. SurrealDB's own
+    /// default is 100.
+    pub notification_queue: usize,
     /// Where the log goes.
     pub log: Log,
     /// The least severe level that is logged: `error`, `warn`, `info`, `debug` or `trace`.
@@ -71,6 +75,7 @@ impl Default for Settings {
             username: "root".to_owned(),
             password: "root".to_owned(),
             allow_net: Vec::new(),
+            notification_queue: 100_000,
             log: Log::OnFailure,
             log_level: "warn".to_owned(),
             start_limit: Duration::from_secs(60),
@@ -250,6 +255,7 @@ fn command(address: SocketAddr, settings: &Settings) -> Result<(Command, Option<
     // Not as arguments, which every user of the machine can read.
     command.env("SURREAL_USER", &settings.username).env("SURREAL_PASS", &settings.password);
     command.env("SURREAL_ONLINE_VERSION_CHECK", "false").env("SURREAL_LOG", &settings.log_level);
+    command.env("SURREAL_WEBSOCKET_RESPONSE_CHANNEL_SIZE", settings.notification_queue.to_string());
     command.env(PARENT_VARIABLE, std::process::id().to_string());
 
     command.args(["start", "--no-banner", "--bind"]).arg(address.to_string());
