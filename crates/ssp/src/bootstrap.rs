@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use circuit::{RecordId, SameRecord};
 use database::{Capture, Database, Feed, Probe, SchemaOptions, StoredQuery, TableInfo};
@@ -25,6 +26,9 @@ use crate::saved::{self, Position, SavedState};
 use crate::settings::Settings;
 use crate::view::View;
 
+/// How often the feed is read, under a steady stream of changes, while edges wait for the throttle; and at least how often.
+const READS_A_WINDOW: u32 = 4;
+const LONGEST_PACE: Duration = Duration::from_millis(50);
 /// How many versions are read with one request.
 const VERSIONS: usize = 10_000;
 /// How many views are read together: what is left of neighbours is one range of keys.
@@ -69,7 +73,7 @@ impl Loader {
             Capture::Feed => {
                 let probe = Feed::probe(&self.database).await?;
                 let Probe { instance, cursor } = probe;
-                let feed = Feed::open(self.database.clone(), probe).await?;
+                let feed = self.open(probe).await?;
                 (Position { instance, cursor: Some(cursor) }, Some(feed))
             }
             Capture::Push => (Position { instance: self.database.instance().await?, cursor: None }, None),
@@ -84,6 +88,12 @@ impl Loader {
         Ok(feed)
     }
 
+    /// A feed that is read a few times while edges are collected to be written together, and not more often.
+    async fn open(&self, start: Probe) -> Result<Feed, database::Error> {
+        let feed = Feed::open(self.database.clone(), start).await?;
+        Ok(feed.paced((self.settings.throttle / READS_A_WINDOW).min(LONGEST_PACE)))
+    }
+
     /// Takes over what an earlier process has saved, if there is a feed that reaches back to it.
     async fn resume(&mut self) -> Result<Option<Feed>, Error> {
         let Some(SavedState { mark, .. }) = &self.saved else { return Ok(None) };
@@ -92,7 +102,7 @@ impl Loader {
         else {
             return Ok(None);
         };
-        let mut feed = match Feed::open(self.database.clone(), Probe { instance, cursor }).await {
+        let mut feed = match self.open(Probe { instance, cursor }).await {
             Ok(feed) => feed,
             Err(error @ database::Error::Gap { .. }) => {
                 tracing::warn!(%error, "the feed does not reach back to the saved state");

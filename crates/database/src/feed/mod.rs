@@ -29,6 +29,7 @@ use circuit::Change;
 use circuit::value::Interner;
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
+use tokio::time::Instant;
 
 use crate::connect::Database;
 use crate::error::{Error, Result};
@@ -110,6 +111,11 @@ pub struct Feed {
     pairs: usize,
     clock: Clock,
     bell: Bell,
+    /// Whether it has rung, or been silent for long, and nothing was read since.
+    has_rung: bool,
+    pace: Duration,
+    /// When it was read last.
+    read_at: Option<Instant>,
     /// Shares the names in all changes, so that the engine finds them by address.
     interner: Interner,
 }
@@ -173,10 +179,19 @@ impl Feed {
             is_behind: true,
             pairs: MAX_PAIRS,
             clock: Clock::default(),
+            has_rung: false,
+            pace: Duration::ZERO,
+            read_at: None,
             interner: Interner::default(),
         };
         feed.check_reach(start.cursor).await?;
         Ok(feed)
+    }
+
+    /// Leaves some time between two reads, so that under a steady stream of changes each of them brings many. The first change
+    /// after a silence does not wait.
+    pub fn paced(self, pace: Duration) -> Feed {
+        Feed { pace, ..self }
     }
 
     /// The next change sets, as soon as there are some. Dropping the future loses nothing but a request that is under way;
@@ -196,8 +211,15 @@ impl Feed {
 
     /// Returns when there may be something to read. Asks the database nothing, and may be dropped at any time.
     pub async fn wait(&mut self) {
-        if !self.is_behind {
+        if self.is_behind {
+            return;
+        }
+        if !self.has_rung {
             self.bell.wait(POLL).await;
+            self.has_rung = true;
+        }
+        if let Some(read_at) = self.read_at {
+            tokio::time::sleep_until(read_at + self.pace).await;
         }
     }
 
@@ -208,6 +230,8 @@ impl Feed {
     /// probe, read the tables again, and open a new feed; as a feed looks back for [`SETTLE`], it may meet the same set
     /// that long.
     pub async fn read(&mut self) -> Result<FeedBatch> {
+        self.has_rung = false;
+        self.read_at = Some(Instant::now());
         // Where the subscription was lost, notifications may be, and the server may have come back with another database.
         self.is_doubtful |= self.bell.has_been_mended().await;
         if self.is_doubtful {
