@@ -22,21 +22,25 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A subscription that renews itself.
 pub(crate) struct Live {
     db: Database,
-    /// The connection of the subscription, and of nothing else.
-    own: Database,
     query: String,
-    stream: Option<QueryStream<Notification<Value>>>,
+    subscription: Option<Subscription>,
     /// Which connection was used for everything else when the subscription was made. When that was given up, the network
     /// was at fault: then a subscription may have fallen silent as well, which does not end it.
     generation: u64,
     next_attempt: Instant,
 }
 
+struct Subscription {
+    stream: QueryStream<Notification<Value>>,
+    /// The connection of the subscription, and of nothing else: it ends with it.
+    _connection: Database,
+}
+
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live")
             .field("query", &self.query)
-            .field("is_live", &self.stream.is_some())
+            .field("is_live", &self.subscription.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -44,23 +48,21 @@ impl std::fmt::Debug for Live {
 impl Live {
     /// Listens to nothing yet: [`Live::has_been_mended`] subscribes.
     pub(crate) fn new(db: Database, query: String) -> Self {
-        Live { own: db.apart(), db, query, stream: None, generation: 0, next_attempt: Instant::now() }
+        Live { db, query, subscription: None, generation: 0, next_attempt: Instant::now() }
     }
 
     /// Subscribes if there is no subscription, and says whether it did: then changes may have gone unheard.
     pub(crate) async fn has_been_mended(&mut self) -> bool {
         let generation = self.db.generation().await;
         if generation != self.generation {
-            self.stream = None;
+            self.subscription = None;
         }
-        if self.stream.is_some() || Instant::now() < self.next_attempt {
+        if self.subscription.is_some() || Instant::now() < self.next_attempt {
             return false;
         }
-        // The SDK would connect again as well, after a second.
-        self.own = self.db.apart();
         match self.subscribe().await {
-            Ok(stream) => {
-                self.stream = Some(stream);
+            Ok(subscription) => {
+                self.subscription = Some(subscription);
                 self.generation = generation;
                 true
             }
@@ -74,7 +76,7 @@ impl Live {
 
     /// The next notification, if it comes within the limit. Without a subscription, the limit passes. May be cancelled.
     pub(crate) async fn next(&mut self, limit: Duration) -> Option<Notification<Value>> {
-        let Some(stream) = &mut self.stream else {
+        let Some(Subscription { stream, .. }) = &mut self.subscription else {
             tokio::time::sleep(limit).await;
             return None;
         };
@@ -82,7 +84,7 @@ impl Live {
             Err(_) => None,
             Ok(Some(Ok(notification))) => Some(notification),
             Ok(Some(Err(_)) | None) => {
-                self.stream = None;
+                self.subscription = None;
                 None
             }
         }
@@ -90,18 +92,21 @@ impl Live {
 
     /// A notification that is there already.
     pub(crate) fn waiting(&mut self) -> Option<Notification<Value>> {
-        match self.stream.as_mut()?.next().now_or_never()? {
+        match self.subscription.as_mut()?.stream.next().now_or_never()? {
             Some(Ok(notification)) => Some(notification),
             Some(Err(_)) | None => {
-                self.stream = None;
+                self.subscription = None;
                 None
             }
         }
     }
 
-    async fn subscribe(&self) -> Result<QueryStream<Notification<Value>>> {
+    async fn subscribe(&self) -> Result<Subscription> {
         const ACTION: &str = "subscribing to changes";
-        let mut results = self.own.send(ACTION, self.query.clone(), Variables::new()).await?;
-        results.stream::<Notification<Value>>(0).map_err(|error| crate::error::of_statement(ACTION, &error))
+        // A new one each time: on one that was closed, the SDK would connect again as well, but after a second.
+        let connection = self.db.apart();
+        let mut results = connection.send(ACTION, self.query.clone(), Variables::new()).await?;
+        let stream = results.stream(0).map_err(|error| crate::error::of_statement(ACTION, &error))?;
+        Ok(Subscription { stream, _connection: connection })
     }
 }
