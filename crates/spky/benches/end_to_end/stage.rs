@@ -56,8 +56,7 @@ impl Stage {
     /// A database of which the tables are captured.
     pub async fn captured(&self, name: &str, schema: &str) -> Application {
         let application = self.bare(name, schema).await;
-        let options = SchemaOptions::new(Names::default(), "http://127.0.0.1:1", SECRET);
-        application.database.apply(&options).await.expect("the system schema applies");
+        capture(&application).await;
         application
     }
 
@@ -91,6 +90,12 @@ impl Stage {
         sidecar.took = started.elapsed();
         sidecar
     }
+}
+
+/// Lets the tables of a database be captured.
+pub async fn capture(application: &Application) {
+    let options = SchemaOptions::new(Names::default(), "http://127.0.0.1:1", SECRET);
+    application.database.apply(&options).await.expect("the system schema applies");
 }
 
 pub struct Sidecar {
