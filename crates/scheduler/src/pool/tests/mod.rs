@@ -2,7 +2,10 @@
 
 mod balance;
 mod lifecycle;
+mod model;
 mod placement;
+mod random;
+mod world;
 
 use std::time::Duration;
 
