@@ -52,6 +52,7 @@ pub use ingest::deferred::Deferred;
 pub use ingest::event::{EventError, ExternalEvent, Operation};
 pub use output::{FetchStep, Field, Fields, Named, OmitField, OmitStep, Only, Others, Output, Placing};
 pub use plan::{Aggregate, Child, Grouping, OrderKey, Plan, Shape, Slot, Slots, Source, Template, Window};
+pub use saved::changes::{decode_changes, encode_changes};
 pub use saved::chunk::{CHUNK_HEADER, ChunkError, chunk_length};
 pub use saved::restore::RestoreError;
 pub use saved::save::SaveError;

@@ -153,6 +153,6 @@ fn write_row(row: &Row, encoder: &mut Encoder) -> Result<(), SaveError> {
     written.map_err(|TooDeep| too_deep(&row.id))
 }
 
-fn too_deep(id: &RecordId) -> SaveError {
+pub(crate) fn too_deep(id: &RecordId) -> SaveError {
     SaveError::TooDeep { table: id.table.clone() }
 }
