@@ -1,0 +1,13 @@
+//! What the scheduler and its sidecars have in common: the [`Event`]s of the log, what follows from them ([`Known`]), and
+//! how they are sent ([`Delivery`]).
+//!
+//! No I/O. The scheduler numbers events and keeps them; whoever takes them in, in the order of their numbers and from any
+//! snapshot on, ends with the same rows.
+
+mod delivery;
+mod event;
+mod known;
+
+pub use delivery::{Delivery, DeliveryError};
+pub use event::{Event, EventError, Read};
+pub use known::{Known, Reading};
