@@ -21,6 +21,7 @@ use surrealdb::{IndexedResults, Surreal};
 use tokio::sync::RwLock;
 
 use crate::error::{Error, Result, Verdict, classify, is_consequence, of_statement};
+use crate::members::FenceCell;
 use crate::settings::Settings;
 
 /// How long opening a connection may take, with signing in.
@@ -41,6 +42,16 @@ struct Inner {
     link: RwLock<Link>,
     requests: AtomicU64,
     conflicts: AtomicU64,
+    fence: FenceCell,
+}
+
+impl Inner {
+    fn new(settings: Settings, names: Names, client: Option<Surreal<Client>>) -> Self {
+        let client = client.map(Arc::new);
+        let link = RwLock::new(Link { generation: 0, client, failures: 0, reason: String::new() });
+        let (requests, conflicts) = (AtomicU64::new(0), AtomicU64::new(0));
+        Inner { settings, names, link, requests, conflicts, fence: FenceCell::default() }
+    }
 }
 
 struct Link {
@@ -66,25 +77,22 @@ impl Database {
     /// [`Error::Connection`] or [`Error::Timeout`] if there is no server, [`Error::Auth`] if it refuses the user.
     pub async fn connect(settings: Settings, names: Names) -> Result<Self> {
         let client = open(&settings).await?;
-        let client = Some(Arc::new(client));
-        let link = RwLock::new(Link { generation: 0, client, failures: 0, reason: String::new() });
-        Ok(Database {
-            inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
-        })
+        Ok(Database { inner: Arc::new(Inner::new(settings, names, Some(client))) })
     }
 
     /// The same database by a connection of its own, which is opened when it is needed.
     pub(crate) fn apart(&self) -> Database {
-        let link = RwLock::new(Link { generation: 0, client: None, failures: 0, reason: String::new() });
         let (settings, names) = (self.inner.settings.clone(), self.inner.names.clone());
-        Database {
-            inner: Arc::new(Inner { settings, names, link, requests: AtomicU64::new(0), conflicts: AtomicU64::new(0) }),
-        }
+        Database { inner: Arc::new(Inner::new(settings, names, None)) }
     }
 
     /// The names of the system tables.
     pub fn names(&self) -> &Names {
         &self.inner.names
+    }
+
+    pub(crate) fn fence_cell(&self) -> &FenceCell {
+        &self.inner.fence
     }
 
     pub fn settings(&self) -> &Settings {

@@ -3,6 +3,7 @@
 use surrealdb::types::{AuthError, Error as SdkError, NotAllowedError, NotFoundError, QueryError};
 
 use crate::convert::ConvertError;
+use crate::members::FENCED;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// A transaction lost against a concurrent one. Nothing of it was written.
     #[error("a concurrent transaction won while {action}")]
     Conflict { action: &'static str },
+    /// The sidecar's epoch is over: others write what it would have written. Nothing of the transaction was written.
+    #[error("the epoch of this sidecar has ended, while {action}")]
+    Fenced { action: &'static str },
     /// A statement failed. Nothing of its transaction was written.
     #[error("{action} failed: {reason}")]
     Query { action: &'static str, reason: String },
@@ -44,12 +48,18 @@ pub enum Error {
     /// A request or an answer exceeds what fits into one message.
     #[error("a message is too large while {action}: {reason}")]
     TooLarge { action: &'static str, reason: String },
+    /// Bytes are no question, or no answer to one.
+    #[error("malformed: {reason}")]
+    Malformed { reason: String },
     /// Changefeeds do not work on this server, or not for these tables.
     #[error("the changefeed does not work: {reason}")]
     Changefeed { reason: String },
     /// Changes since the cursor are gone: the tables must be read again.
     #[error("the changefeed no longer reaches back to {cursor}, it begins at {earliest}")]
     Gap { cursor: u64, earliest: u64 },
+    /// Events are missing before those that a replica is to take in.
+    #[error("event {found} can't be taken in, the next one is {expected}")]
+    OutOfOrder { expected: u64, found: u64 },
     /// One change set is too large to be fetched: the tables must be read again, and the feed continued behind it.
     #[error("the change set at or after {versionstamp} is too large to be fetched")]
     ChangeSetTooLarge { versionstamp: u64 },
@@ -59,6 +69,11 @@ impl Error {
     /// Whether the same call may succeed later without anything having been repaired by hand.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Error::Connection { .. } | Error::Timeout { .. } | Error::Conflict { .. })
+    }
+
+    /// Whether changes are lost, so that the tables must be read again.
+    pub fn is_gap(&self) -> bool {
+        matches!(self, Error::Gap { .. } | Error::ChangeSetTooLarge { .. })
     }
 
     /// Whether the database could not be reached.
@@ -110,6 +125,9 @@ pub(crate) fn of_statement(action: &'static str, error: &SdkError) -> Error {
     }
     if reason.starts_with("Message too long") {
         return Error::TooLarge { action, reason };
+    }
+    if reason.contains(FENCED) {
+        return Error::Fenced { action };
     }
     Error::Query { action, reason }
 }

@@ -3,7 +3,6 @@
 //! A page is one request. It answers the records and, beside them, their versions, both read in one transaction.
 
 use std::collections::HashMap;
-use std::ops::Bound;
 use std::time::Duration;
 
 use circuit::value::Interner;
@@ -12,10 +11,10 @@ use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 
 use crate::connect::Database;
-use crate::convert::{ConvertError, from_sdk, object_from_sdk, record_id_from_sdk, record_id_to_sdk, to_sdk};
+use crate::convert::{ConvertError, from_sdk, object_from_sdk, record_id_from_sdk, record_id_to_sdk};
 use crate::error::{Error, Result};
 use crate::ident::escape;
-use crate::scan::{self, SOURCE};
+use crate::paging::Paging;
 
 /// The version of a record that has no version row: it is older than the event that counts.
 pub const FIRST_VERSION: u64 = 1;
@@ -23,18 +22,18 @@ pub const FIRST_VERSION: u64 = 1;
 /// How long a table may be counted. Less than a request may take, so that the connection is not believed to be dead.
 pub const COUNTING: Duration = Duration::from_secs(30);
 
-const PAGE: &str = "reading a page of a table";
+pub(crate) const PAGE: &str = "reading a page of a table";
 const RECORDS: &str = "reading records";
 
 /// A page of a table as the database has answered it. What it means is worked out by [`Page::changes`], so that the next
 /// page can be asked for before.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
-    rows: Vec<sdk::Value>,
+    pub(crate) rows: Vec<sdk::Value>,
     /// Of most of these rows, `[id, version]`.
-    versions: Vec<sdk::Value>,
+    pub(crate) versions: Vec<sdk::Value>,
     /// Whether there is nothing behind it.
-    is_last: bool,
+    pub(crate) is_last: bool,
 }
 
 impl Page {
@@ -94,61 +93,16 @@ impl Database {
     /// # Errors
     /// [`Error::TooLarge`] if a single record does not fit into a message.
     pub async fn page(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Page> {
-        let mut page = Page { rows: Vec::new(), versions: Vec::new(), is_last: false };
-        let mut step = limit;
-        while page.rows.len() < limit && !page.is_last {
-            let count = step.min(limit - page.rows.len());
-            let behind = page.end()?;
-            match self.part(table, behind.as_ref().or(after), count).await {
-                Ok((rows, versions)) => {
-                    page.is_last = rows.len() < count;
-                    page.rows.extend(rows);
-                    page.versions.extend(versions);
-                }
-                Err(error) if self.was_too_large(&error).await => {
-                    if count == 1 {
-                        let reason = format!("a record of {table} exceeds the limit");
-                        return Err(Error::TooLarge { action: PAGE, reason });
-                    }
-                    step = (count / 4).max(1);
-                    tracing::debug!(table, step, "a page may be too large, asking for less");
-                }
+        let mut paging = Paging::new(self.names(), table, after, limit);
+        while let Some((text, variables)) = paging.next()? {
+            match self.run(PAGE, text, variables).await {
+                Ok(mut answer) => paging.take(answer.take_last()?)?,
+                Err(Error::NoSuchTable { .. }) => paging.end(),
+                Err(error) if self.was_too_large(&error).await => paging.too_large()?,
                 Err(error) => return Err(error),
             }
         }
-        Ok(page)
-    }
-
-    /// Rows, and versions of rows.
-    async fn part(
-        &self,
-        table: &str,
-        after: Option<&RecordId>,
-        limit: usize,
-    ) -> Result<(Vec<sdk::Value>, Vec<sdk::Value>)> {
-        const ACTION: &str = PAGE;
-        let mut variables = Variables::new();
-        variables.insert("limit", limit as i64);
-        let start = match after {
-            None => Bound::Unbounded,
-            Some(id) => Bound::Excluded(to_sdk(&Value::from(id.key.clone())).map_err(converting(ACTION))?),
-        };
-        scan::bind(&mut variables, table, start, Bound::Unbounded);
-        // The version rows are ordered as their records are, so that both are one scan. Looking each of them up takes
-        // five times as long.
-        let version = escape(&self.names().version());
-        let text = format!(
-            "{{ LET $rows = SELECT * FROM {SOURCE} LIMIT $limit; \
-             LET $first = array::first($rows).id; LET $last = array::last($rows).id; \
-             RETURN [$rows, (SELECT VALUE [record::id(id)[0], version] FROM {version}:[$first]..=[$last])]; }}"
-        );
-        let answer = match self.run(ACTION, text, variables).await {
-            Err(Error::NoSuchTable { .. }) => return Ok((Vec::new(), Vec::new())),
-            answer => answer?.take_last()?,
-        };
-        let [rows, versions] = <[sdk::Value; 2]>::try_from(array(ACTION, answer)?)
-            .map_err(|_| Error::answer(ACTION, "expected rows and versions"))?;
-        Ok((array(ACTION, rows)?, array(ACTION, versions)?))
+        Ok(paging.finish())
     }
 
     /// How many records a table has; nothing if there is no such table. One request, and in the database O(records), 0.3 to

@@ -15,6 +15,7 @@ use crate::convert::{ConvertError, object_from_sdk, object_to_sdk, record_id_to_
 use crate::edges::{Edge, keys_of_queries, query_record, records_of_query};
 use crate::error::{Error, Result};
 use crate::ident::escape;
+use crate::members::{Fence, Guard};
 use crate::pages::{array, converting};
 use crate::scan::{self, SOURCE};
 use crate::schema::{self, RefMode, user_edge_table};
@@ -33,6 +34,9 @@ const REGISTER: &str = "FOR $view IN $views { \
     IF array::is_empty($known) { CREATE $view.id SET surql = $view.surql, params = $view.params, \
     clientId = $view.client, authId = $view.user, access = $view.access, token = $view.token, ttl = $view.ttl, \
     format = $view.format, frequency = $view.frequency, lastActiveAt = time::now() RETURN NONE; }; };\n";
+
+/// In a cluster: who keeps them.
+const CLAIM: &str = "FOR $view IN $views { UPDATE $view.id SET ssp = $ssp RETURN NONE };\n";
 
 /// A view as its client registered it.
 #[derive(Clone, Debug)]
@@ -91,7 +95,15 @@ impl Database {
             }
             let mut variables = Variables::new();
             variables.insert("views", sdk::Value::Array(views.into()));
-            let text = users.into_iter().chain([REGISTER.to_owned()]).collect::<String>();
+            let users: String = users.into_iter().collect();
+            let Guard { text: guard, member } = self.guard(&mut variables);
+            let text = match member {
+                None => format!("{users}{REGISTER}"),
+                Some(member) => {
+                    variables.insert("ssp", member);
+                    format!("{users}BEGIN;\n{guard}{REGISTER}{CLAIM}COMMIT;")
+                }
+            };
             self.run_retrying(ACTION, text, variables).await?;
         }
         Ok(())
@@ -152,11 +164,14 @@ impl Database {
         variables.insert("id", query_record(&self.names().query(), key));
         variables.insert("edges", records_of_query(edge_table, key));
         variables.insert("rows", records_of_query(&self.names().row(), key));
-        let text = "BEGIN; DELETE $edges RETURN NONE; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
+        let guard = self.guard(&mut variables).text;
+        let text = format!(
+            "BEGIN; {guard}DELETE $edges RETURN NONE; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;"
+        );
         match self.run_retrying(ACTION, text, variables.clone()).await {
             Err(Error::NoSuchTable { .. }) => {
                 // The table of edges has gone with the user.
-                let text = "BEGIN; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;";
+                let text = format!("BEGIN; {guard}DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;");
                 self.run_retrying(ACTION, text, variables).await.map(drop)
             }
             outcome => outcome.map(drop),
@@ -176,12 +191,20 @@ impl Database {
         Ok(!array(ACTION, removed)?.is_empty())
     }
 
-    /// The views whose time is up. One request; O(views whose time is up).
+    /// The views whose time is up, in a cluster those that this sidecar keeps. One request; O(views whose time is up).
     pub async fn overdue_queries(&self) -> Result<Vec<ViewKey>> {
         const ACTION: &str = "looking for expired views";
         let table = escape(&self.names().query());
-        let text = format!("SELECT VALUE record::id(id) FROM {table} WHERE expiresAt < time::now()");
-        let keys = array(ACTION, self.run(ACTION, text, Variables::new()).await?.take(0)?)?.into_iter();
+        let mut variables = Variables::new();
+        let ours = match self.fence() {
+            None => "",
+            Some(Fence { member, .. }) => {
+                variables.insert("ssp", member);
+                "AND ssp = $ssp"
+            }
+        };
+        let text = format!("SELECT VALUE record::id(id) FROM {table} WHERE expiresAt < time::now() {ours}");
+        let keys = array(ACTION, self.run(ACTION, text, variables).await?.take(0)?)?.into_iter();
         let key = |key: sdk::Value| match key {
             sdk::Value::String(key) => ViewKey::from_key(key).ok(),
             _ => None,
@@ -199,8 +222,13 @@ impl Database {
             let ids: Vec<_> = some.iter().map(|key| sdk::Value::RecordId(query_record(&table, key))).collect();
             let mut variables = Variables::new();
             variables.insert("ids", sdk::Value::Array(ids.into()));
-            let text = "DELETE $ids WHERE expiresAt < time::now() RETURN BEFORE";
-            let removed = self.run_retrying(ACTION, text, variables).await?.take(0)?;
+            let guard = self.guard(&mut variables);
+            let delete = "DELETE $ids WHERE expiresAt < time::now() RETURN BEFORE";
+            let (text, statement) = match guard.statements() {
+                0 => (delete.to_owned(), 0),
+                count => (format!("BEGIN; {}{delete}; COMMIT;", guard.text), 1 + count),
+            };
+            let removed = self.run_retrying(ACTION, text, variables).await?.take(statement)?;
             for row in array(ACTION, removed)? {
                 expired.push(stored(ACTION, row)?.row.key);
             }
@@ -247,6 +275,28 @@ impl Database {
                 return Ok(queries);
             }
         }
+    }
+
+    /// Takes over views that no other sidecar keeps any more, under an epoch that this one was given, and answers those of them
+    /// that are there. One request.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] if the epoch of this sidecar is over.
+    pub async fn take_over_queries(&self, keys: &[ViewKey], epoch: u64) -> Result<Vec<StoredQuery>> {
+        const ACTION: &str = "taking over views";
+        let table = self.names().query();
+        let ids: Vec<_> = keys.iter().map(|key| sdk::Value::RecordId(query_record(&table, key))).collect();
+        let Some(Fence { member, .. }) = self.fence() else { return Err(Error::Fenced { action: ACTION }) };
+        let mut variables = Variables::new();
+        variables.insert("ids", sdk::Value::Array(ids.into()));
+        variables.insert("ssp", member.clone());
+        let guard = self.guard_of(member, epoch, &mut variables);
+        let text = format!(
+            "BEGIN; {}UPDATE $ids SET ssp = $ssp RETURN NONE; SELECT * OMIT result FROM $ids; COMMIT;",
+            guard.text
+        );
+        let found = self.run_retrying(ACTION, text, variables).await?.take(2 + guard.statements())?;
+        array(ACTION, found)?.into_iter().map(|row| stored(ACTION, row)).collect()
     }
 
     /// A view as it is stored. One request.

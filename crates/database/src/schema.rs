@@ -124,6 +124,12 @@ fn system(options: &SchemaOptions) -> String {
         "-- The start-up probe of the changefeed writes here.\n\
          DEFINE TABLE OVERWRITE {probe} TYPE NORMAL SCHEMALESS CHANGEFEED {retention} PERMISSIONS NONE;\n"
     );
+    let _ = writeln!(
+        text,
+        "-- The sidecars of a cluster, each with its epoch.\n\
+         DEFINE TABLE OVERWRITE {} TYPE NORMAL SCHEMALESS PERMISSIONS NONE;\n",
+        escape(&options.names.ssp())
+    );
     text.push_str(&functions(options));
     text
 }
@@ -148,6 +154,7 @@ fn query_table(names: &Names) -> String {
         ("lastActiveAt", "datetime", "FOR select, update FULL FOR create NONE"),
         ("format", "string", read_only),
         ("frequency", "option<string>", read_only),
+        ("ssp", "option<string>", "NONE"),
         ("hash", "option<string>", read_only),
         ("rowCount", "option<int>", read_only),
         ("result", "any", read_only),

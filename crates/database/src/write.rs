@@ -105,8 +105,9 @@ impl Database {
     async fn write_chunk(&self, chunk: Chunk) -> Result<()> {
         let mut waiting = vec![chunk];
         while let Some(chunk) = waiting.pop() {
-            let Bound { text, variables } = chunk.bound();
-            let text = format!("BEGIN;\n{text}COMMIT;");
+            let Bound { text, mut variables } = chunk.bound();
+            let guard = self.guard(&mut variables).text;
+            let text = format!("BEGIN;\n{guard}{text}COMMIT;");
             match self.run_attempts(attempts(&chunk), ACTION, text, variables).await {
                 Err(Error::Conflict { .. }) if chunk.len() > 1 => {
                     tracing::debug!(rows = chunk.len(), "writing results in smaller transactions");
@@ -161,16 +162,18 @@ impl Database {
         variables.insert("expected", sdk::Value::Array(wanted.into()));
         variables
             .insert("lookups", self.lookups(expected.iter().map(|change| &change.id)).map_err(converting(ACTION))?);
+        let guard = self.guard(&mut variables);
         let text = format!(
-            "BEGIN;\n\
+            "BEGIN;\n{}\
              LET $current = {CURRENT};\n\
              LET $same = $current == $expected;\n\
              IF $same {{\n{text}}};\n\
              RETURN [$same, $current];\n\
-             COMMIT;"
+             COMMIT;",
+            guard.text
         );
         let mut answer = self.run_attempts(attempts, ACTION, text, variables).await?;
-        let [same, current] = <[sdk::Value; 2]>::try_from(array(ACTION, answer.take(RETURNED)?)?)
+        let [same, current] = <[sdk::Value; 2]>::try_from(array(ACTION, answer.take(RETURNED + guard.statements())?)?)
             .map_err(|_| Error::answer(ACTION, "expected an outcome and the records"))?;
         let found = states(ACTION, current)?;
         Ok(Confirmed { is_written: same == sdk::Value::Bool(true), current: found })

@@ -3,6 +3,7 @@
 //!
 //! No I/O, and nothing of SurrealDB's crates or of the engine: everything that talks HTTP can afford to depend on this.
 
+mod cluster;
 mod debug;
 mod duration;
 mod error;
@@ -14,6 +15,10 @@ mod request;
 mod response;
 mod verify;
 
+pub use cluster::{
+    Acknowledged, Assignment, BINARY, CatchUp, EPOCH_HEADER, HELD_HEADER, Heartbeat, PoolStatus, Position,
+    SspRegistered, SspRegistration, SspStatus, TICKET_HEADER, TakenOver, ViewKeys,
+};
 pub use debug::{CachedRow, DebugDependencies, DebugView};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ErrorBody, ErrorCode};

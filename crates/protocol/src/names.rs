@@ -85,6 +85,11 @@ impl Names {
         self.with("probe")
     }
 
+    /// One record per sidecar of a cluster, with its epoch.
+    pub fn ssp(&self) -> String {
+        self.with("ssp")
+    }
+
     /// One record per runner of jobs that is alive.
     pub fn runner(&self) -> String {
         self.with("runner")
@@ -93,6 +98,11 @@ impl Names {
     /// One record per schedule of jobs, with how far it has come.
     pub fn schedule(&self) -> String {
         self.with("schedule")
+    }
+
+    /// What a replica of the database says of itself.
+    pub fn replica(&self) -> String {
+        self.with("replica")
     }
 
     /// The field of a pushed record that holds its version.

@@ -23,10 +23,11 @@ mod clock;
 mod decode;
 mod order;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use circuit::Change;
 use circuit::value::Interner;
+use circuit::{Change, SameRecord};
 use surrealdb::types as sdk;
 use surrealdb::types::Variables;
 use tokio::time::Instant;
@@ -66,6 +67,12 @@ pub struct FeedBatch {
     pub cursor: u64,
     /// Whether the server had nothing more when it answered.
     pub is_caught_up: bool,
+}
+
+/// The lowest stamp that nothing is looked for any more once everything up to a cursor was delivered: what [`Feed::go_on`] has no
+/// need to know.
+pub fn settled_before(cursor: u64) -> u64 {
+    if is_clock(cursor) { cursor.saturating_sub(span(SETTLE)) } else { cursor }
 }
 
 impl ChangeSet {
@@ -169,11 +176,24 @@ impl Feed {
     /// [`Error::Gap`] if the changefeed does not reach back that far, or if the database is not the one that the cursor
     /// is of.
     pub async fn open(db: Database, start: Probe) -> Result<Feed> {
+        Feed::begin(db, start, Order::resume(start.cursor)).await
+    }
+
+    /// As [`Feed::open`] for whoever knows what was delivered before: with its stamp, the records of each set that an earlier feed
+    /// delivered within [`SETTLE`] before the cursor. Those are not delivered again.
+    ///
+    /// # Errors
+    /// As [`Feed::open`].
+    pub async fn go_on(db: Database, start: Probe, delivered: BTreeMap<u64, Vec<SameRecord>>) -> Result<Feed> {
+        Feed::begin(db, start, Order::go_on(start.cursor, delivered)).await
+    }
+
+    async fn begin(db: Database, start: Probe, order: Order) -> Result<Feed> {
         let feed = Feed {
             bell: Bell::new(db.clone()),
             db,
             instance: start.instance,
-            order: Order::resume(start.cursor),
+            order,
             ready: Vec::new(),
             is_doubtful: false,
             is_behind: true,

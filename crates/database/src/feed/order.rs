@@ -31,8 +31,17 @@ pub(super) struct Order {
 impl Order {
     /// Nothing has been delivered; what had not settled when the cursor was taken will be once more.
     pub(super) fn resume(cursor: u64) -> Self {
-        let start = if is_clock(cursor) { cursor.saturating_sub(span(SETTLE)) } else { cursor };
+        let start = super::settled_before(cursor);
         Order { cursor: start, unsettled: BTreeMap::new(), settled: start }
+    }
+
+    /// These sets, by their stamps, were delivered before the cursor: they won't be once more, if they are still at hand.
+    pub(super) fn go_on(cursor: u64, delivered: BTreeMap<u64, Vec<SameRecord>>) -> Self {
+        let start = Order::resume(cursor);
+        let mut unsettled = delivered;
+        let unsettled = unsettled.split_off(&start.settled);
+        let cursor = if unsettled.is_empty() { start.cursor } else { cursor };
+        Order { cursor, unsettled, ..start }
     }
 
     pub(super) fn cursor(&self) -> u64 {
@@ -189,6 +198,21 @@ mod tests {
         let sets = (0..1_000).map(|at| set(at, &[1])).collect();
         assert_eq!(order.accept(sets, BEGIN + 60_000).len(), 1_000);
         assert!(order.unsettled.is_empty());
+    }
+
+    #[test]
+    fn whoever_goes_on_delivers_what_came_late_and_nothing_twice() {
+        let mut order = order();
+        let delivered = order.accept(vec![set(10, &[1]), set(4_000, &[2])], BEGIN + 4_000);
+        let records = |set: &ChangeSet| set.changes.iter().map(|change| change.id.clone().into()).collect();
+        let delivered = delivered.iter().map(|set| (set.versionstamp, records(set))).collect();
+        let mut order = Order::go_on(order.cursor(), delivered);
+        assert_eq!(order.cursor(), stamp_of(BEGIN + 4_000) + 1);
+        let read = || vec![set(10, &[1]), set(3_999, &[2, 3]), set(4_000, &[2]), set(4_001, &[4])];
+        assert_eq!(keys(&order.accept(read(), BEGIN + 4_001)), [(3_999, 1, true), (4_001, 1, false)]);
+        assert_eq!(keys(&order.accept(read(), BEGIN + 4_002)), []);
+        let unknown = Order::go_on(stamp_of(BEGIN), BTreeMap::new());
+        assert_eq!(unknown.cursor(), Order::resume(stamp_of(BEGIN)).cursor());
     }
 
     #[test]
