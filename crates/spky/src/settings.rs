@@ -52,6 +52,7 @@ pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Re
         state_file: Some(config.ssp.persistence_file.clone()),
         id: config.ssp.id.clone(),
         names: names(config)?,
+        cluster: None,
         export,
     })
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use database::{Capture, TableInfo};
+use database::{Capture, Survey, TableInfo};
 use tokio::sync::oneshot;
 
 use crate::computed::Computed;
@@ -23,15 +23,6 @@ pub(crate) struct Tables {
     errands: Errands,
 }
 
-/// What there is to do so that we know what the database has.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Survey {
-    /// Tables that are new, or others than those that were read, or not captured any more.
-    pub(crate) unread: Vec<TableInfo>,
-    /// Tables that were read, and are gone.
-    pub(crate) gone: Vec<String>,
-}
-
 impl Tables {
     /// Nothing is known; what is missed is asked for with `errands`.
     pub(crate) fn new(errands: Errands) -> Self {
@@ -39,7 +30,11 @@ impl Tables {
     }
 
     pub(crate) fn add(&self, table: &TableInfo) {
-        self.write().insert(table.name.clone(), table.id);
+        self.insert(table.name.clone(), table.id);
+    }
+
+    pub(crate) fn insert(&self, name: String, id: u64) {
+        self.write().insert(name, id);
     }
 
     pub(crate) fn remove(&self, table: &str) {
@@ -80,13 +75,7 @@ impl Tables {
 
     /// Compares what is known with the application's tables as they are.
     pub(crate) fn survey(&self, tables: &[TableInfo], capture: Capture) -> Survey {
-        let known = self.read();
-        let is_read = |table: &&TableInfo| table.is_captured(capture) && known.get(&table.name) == Some(&table.id);
-        let is_there = |name: &&String| tables.iter().any(|table| table.name == **name);
-        Survey {
-            unread: tables.iter().filter(|table| !is_read(table)).cloned().collect(),
-            gone: known.keys().filter(|name| !is_there(name)).cloned().collect(),
-        }
+        Survey::of(&self.read(), tables, capture)
     }
 
     /// Waits until a table is captured and has been read, if it is not yet; false if that is not possible. A table whose
@@ -108,32 +97,5 @@ impl Tables {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, u64>> {
         self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    fn table(name: &str, id: u64, has_changefeed: bool) -> TableInfo {
-        TableInfo { name: name.to_owned(), id, has_changefeed, event: Some(Capture::Feed), is_view: false }
-    }
-
-    #[test]
-    fn a_survey_finds_what_is_not_as_it_was_read() {
-        let tables = Tables::new(mpsc::channel(1).0);
-        let [same, other, uncaptured, gone] =
-            [("same", 1), ("other", 2), ("uncaptured", 3), ("gone", 4)].map(|(name, id)| table(name, id, true));
-        [&same, &other, &uncaptured, &gone].into_iter().for_each(|table| tables.add(table));
-        let again = table("other", 7, true);
-        let overwritten = table("uncaptured", 3, false);
-        let new = table("new", 8, false);
-        let uncounted = TableInfo { event: None, ..table("uncounted", 5, true) };
-        tables.add(&uncounted);
-        let found = [same, again.clone(), overwritten.clone(), new.clone(), uncounted.clone()];
-        let survey = tables.survey(&found, Capture::Feed);
-        assert_eq!(survey, Survey { unread: vec![again, overwritten, new, uncounted], gone: vec!["gone".to_owned()] });
     }
 }

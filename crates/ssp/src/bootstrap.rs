@@ -11,31 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{RecordId, SameRecord};
-use database::{Capture, Database, Feed, Probe, SchemaOptions, StoredQuery, TableInfo};
-use futures::{StreamExt, TryStreamExt, stream};
-use query::Query;
+use database::{Capture, Database, Feed, Probe, SchemaOptions, Survey, TableInfo};
 use tokio::sync::oneshot;
 
-use crate::adoption::{Survey, Tables};
-use crate::catalog::{Permissions, recompile};
+use crate::adoption::Tables;
+use crate::catalog::Permissions;
+use crate::cluster::{MoveError, Ticket};
 use crate::command::{Command, EngineSender, Outdated};
 use crate::computed::Computed;
 use crate::error::Error;
-use crate::left::Left;
+use crate::restorer::Restorer;
 use crate::saved::{self, Position, SavedState};
 use crate::settings::Settings;
-use crate::view::View;
 
 /// How often the feed is read, under a steady stream of changes, while edges wait for the throttle; and at least how often.
 const READS_A_WINDOW: u32 = 4;
 const LONGEST_PACE: Duration = Duration::from_millis(50);
 /// How many versions are read with one request.
 const VERSIONS: usize = 10_000;
-/// How many views are read together: what is left of neighbours is one range of keys.
-const NEIGHBOURS: usize = 200;
-/// How many times so many views are taken up at once: while some are compiled, the database answers for others.
-const AT_ONCE: usize = 4;
-
 /// Reads what is in the database into the engine.
 pub(crate) struct Loader {
     database: Database,
@@ -212,7 +205,7 @@ impl Loader {
     }
 
     /// Takes over what users may see and which tables the database computes, and answers the other tables of the application.
-    async fn learn(&self) -> Result<Vec<TableInfo>, Error> {
+    pub(crate) async fn learn(&self) -> Result<Vec<TableInfo>, Error> {
         let structure = self.database.structure().await?;
         match self.permissions.read(&structure) {
             Ok(None) => {}
@@ -244,7 +237,7 @@ impl Loader {
         for table in survey.gone {
             tracing::info!(table, "a table is gone");
             self.tables.remove(&table);
-            self.send(Command::Loaded { table: table.into(), rows: HashSet::new() }).await?;
+            self.send(Command::Loaded { table: table.into(), after: None, rows: HashSet::new() }).await?;
         }
         let uncaptured = survey.unread.iter().filter(|table| !table.is_captured(self.settings.capture));
         let uncaptured = uncaptured.map(|table| table.name.as_str());
@@ -291,7 +284,7 @@ impl Loader {
             (page, ()) = tokio::try_join!(next, taken)?;
         }
         tracing::debug!(table = table.name, rows = rows.len(), "table read");
-        self.send(Command::Loaded { table: table.name.as_str().into(), rows }).await?;
+        self.send(Command::Loaded { table: table.name.as_str().into(), after: None, rows }).await?;
         self.tables.add(table);
         Ok(())
     }
@@ -322,38 +315,23 @@ impl Loader {
         let mut stored = self.database.queries().await?;
         tracing::debug!(views = stored.len(), "taking up views");
         stored.sort_by(|one, other| one.row.key.as_str().cmp(other.row.key.as_str()));
-        let loader = &*self;
-        let restored = stream::iter(stored).chunks(NEIGHBOURS).map(|neighbours| loader.restore(neighbours));
-        restored.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        self.restorer().restore(stored).await.map_err(|error| match error {
+            MoveError::Service(error) => error,
+            // Outside of a cluster nobody else takes them.
+            MoveError::Turned(turned) => Error::Stopped(turned.to_string()),
+        })?;
         self.has_views = true;
         Ok(())
     }
 
-    /// Takes up views with no other view between them. One that can't be compiled any more is reported and left alone.
-    async fn restore(&self, stored: Vec<StoredQuery>) -> Result<(), Error> {
-        let permissions = self.permissions.get();
-        let views: Vec<(View, Query)> = stored
-            .into_iter()
-            .filter_map(|StoredQuery { row, .. }| match recompile(&row, &permissions) {
-                Ok(query) => Some((View::new(row, &self.database, &self.settings), query)),
-                Err(error) => {
-                    tracing::error!(view = %row.key, %error, "a view can't be restored");
-                    None
-                }
-            })
-            .collect();
-        let neighbours: Vec<&View> = views.iter().map(|(view, _)| view).collect();
-        let left = Left::read_all(&self.database, &neighbours).await?;
-        let mut restored = Vec::with_capacity(views.len());
-        for ((view, query), left) in views.into_iter().zip(left) {
-            let (reply, done) = oneshot::channel();
-            self.send(Command::Restore { view: Box::new(view), query, left, reply }).await?;
-            restored.push(done);
+    fn restorer(&self) -> Restorer {
+        Restorer {
+            database: self.database.clone(),
+            engine: self.engine.clone(),
+            settings: self.settings.clone(),
+            permissions: self.permissions.clone(),
+            ticket: Ticket::default(),
         }
-        for done in restored {
-            done.await.map_err(|_| Error::engine_ended())?;
-        }
-        Ok(())
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use query::{Catalog, Query};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::cluster::{Missing, Ticket, Turned};
 use crate::computed::Computed;
 use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
@@ -46,9 +47,11 @@ pub(crate) enum Command {
     },
     /// The committed state of records that were announced, as it was read. Another read may have been overtaken by this one.
     Reread(Vec<Change>),
-    /// The table has been read from end to end, and these are all the rows it has: others are gone.
+    /// The table has been read to its end, and these are all the rows that it has behind a record: others are gone.
     Loaded {
         table: Arc<str>,
+        /// Nothing if it was read from its beginning.
+        after: Option<RecordId>,
         rows: HashSet<SameRecord>,
     },
     /// What users may see now.
@@ -65,14 +68,14 @@ pub(crate) enum Command {
     Register {
         view: Box<View>,
         query: Query,
-        reply: oneshot::Sender<Initial>,
+        reply: oneshot::Sender<Result<Initial, Turned>>,
     },
     /// A view that an earlier process has left, with what it has in the database.
     Restore {
         view: Box<View>,
         query: Query,
         left: Left,
-        reply: oneshot::Sender<()>,
+        reply: oneshot::Sender<Result<(), Turned>>,
     },
     Unregister {
         key: ViewKey,
@@ -101,6 +104,20 @@ pub(crate) enum Command {
     Follow {
         key: ViewKey,
         reply: oneshot::Sender<Option<Followed>>,
+    },
+    /// Gives up views that are others' from now on; what is stored of them stays. Answers the promise that nothing more will be
+    /// written of them.
+    Release {
+        keys: Vec<ViewKey>,
+        ticket: Ticket,
+        reply: oneshot::Sender<Result<oneshot::Receiver<()>, Turned>>,
+    },
+    /// The sidecar has joined the cluster anew, and keeps these views. The others are others' already: nothing of them is
+    /// written any more. Answers which it does not have, and the promise.
+    Join {
+        epoch: u64,
+        keep: HashSet<ViewKey>,
+        reply: oneshot::Sender<(Missing, oneshot::Receiver<()>)>,
     },
     /// Forgets all rows and all views. Answers the promise of the views' removal from the database.
     Clear(oneshot::Sender<Done>),
@@ -204,6 +221,16 @@ pub(crate) enum Order {
     DropUser(Arc<RecordId>),
     /// Removes all views with all that they keep.
     Clear(Finish),
+    /// Writes what waits, if that is possible, and forgets views.
+    Release {
+        keys: Vec<ViewKey>,
+        done: oneshot::Sender<()>,
+    },
+    /// Forgets all other views, and what waits to be written of them.
+    Keep {
+        views: HashSet<ViewKey>,
+        done: oneshot::Sender<()>,
+    },
     /// Removes views whose time to live has passed.
     Expire(Vec<ViewKey>),
     /// Writes everything that waits.

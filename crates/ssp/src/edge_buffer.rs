@@ -137,6 +137,13 @@ impl EdgeBuffer {
         self.clears.remove(key);
     }
 
+    /// Forgets everything that waits for other views. O(size).
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(&ViewKey) -> bool) {
+        self.edges.retain(|edge, _| is_kept(edge.view.key()));
+        self.notes.retain(|key, _| is_kept(key));
+        self.clears.retain(|key, _| is_kept(key));
+    }
+
     /// Whether something waits for a view.
     pub(crate) fn contains(&self, key: &ViewKey) -> bool {
         let is_noted = self.notes.contains_key(key) || self.clears.contains_key(key);

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
+use circuit::{Change, Circuit, RecordId, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
 use query::SurrealLibrary;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,6 +14,7 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::cluster::Tickets;
 use crate::command::{Command, Description, Edges, NotSaved, Order, Speculation, WriterSender};
 use crate::edge_buffer::Note;
 use crate::metrics::Metrics;
@@ -55,6 +56,8 @@ pub(crate) struct Engine {
     metrics: Metrics,
     /// How many changes there have been, those that changed nothing among them.
     pub(crate) received: u64,
+    /// What of the scheduler's orders is current.
+    pub(crate) tickets: Tickets,
 }
 
 /// The writer is gone: the service is shutting down.
@@ -92,6 +95,7 @@ impl Engine {
             changes,
             metrics,
             received: 0,
+            tickets: Tickets::default(),
         }
     }
 
@@ -174,7 +178,7 @@ impl Engine {
                 let records = self.not_outdated(records);
                 self.commit(records)
             }
-            Command::Loaded { table, rows } => self.remove_others(&table, rows),
+            Command::Loaded { table, after, rows } => self.remove_others(&table, after.as_ref(), &rows),
             Command::Speculate(speculations) => self.speculate(speculations),
             Command::Settle { number, corrections } => self.settle(number, corrections),
             Command::Register { .. } if self.settled < self.speculated => {
@@ -183,9 +187,12 @@ impl Engine {
             }
             Command::Register { view, query, reply } => self.register(*view, query.plan, reply),
             Command::Restore { view, query, left, reply } => {
-                self.restore(*view, query.plan, left)?;
+                let outcome = match self.check(&view) {
+                    Ok(()) => Ok(self.restore(*view, query.plan, left)?),
+                    Err(turned) => Err(turned),
+                };
                 // Nobody waits any more when the start was given up.
-                let _ = reply.send(());
+                let _ = reply.send(outcome);
                 Ok(())
             }
             Command::Unregister { key, reply } => {
@@ -238,6 +245,14 @@ impl Engine {
                 let followed = self.snapshot(&key)?;
                 // A client that has gone away meanwhile follows nothing.
                 let _ = reply.send(followed);
+                Ok(())
+            }
+            Command::Release { keys, ticket, reply } => {
+                let _ = reply.send(self.release(keys, ticket)?);
+                Ok(())
+            }
+            Command::Join { epoch, keep, reply } => {
+                let _ = reply.send(self.join(epoch, keep)?);
                 Ok(())
             }
             Command::Clear(reply) => {
@@ -308,8 +323,14 @@ impl Engine {
     }
 
     /// Removes what the engine holds of a table and the database does not.
-    fn remove_others(&mut self, table: &str, rows: HashSet<SameRecord>) -> Result<(), Closed> {
-        let gone = self.circuit.ids(table).filter(|id| !rows.contains(&SameRecord((*id).clone())));
+    fn remove_others(
+        &mut self,
+        table: &str,
+        after: Option<&RecordId>,
+        rows: &HashSet<SameRecord>,
+    ) -> Result<(), Closed> {
+        let read = self.circuit.ids(table).filter(|id| after.is_none_or(|after| ***id > *after));
+        let gone = read.filter(|id| !rows.contains(&SameRecord((*id).clone())));
         let gone: Vec<Change> = gone.map(|id| Change { id: (**id).clone(), version: 0, content: None }).collect();
         self.commit(gone)
     }

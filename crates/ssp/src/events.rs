@@ -127,6 +127,13 @@ impl Events {
         self.count.store(channels.len(), Ordering::Relaxed);
     }
 
+    /// Ends what follows other views.
+    pub(crate) fn keep(&self, is_kept: impl Fn(&ViewKey) -> bool) {
+        let mut channels = self.channels();
+        channels.retain(|key, _| is_kept(key));
+        self.count.store(channels.len(), Ordering::Relaxed);
+    }
+
     pub(crate) fn end_all(&self) {
         self.channels().clear();
         self.count.store(0, Ordering::Relaxed);

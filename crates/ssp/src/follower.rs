@@ -7,13 +7,12 @@ use database::{ChangeSet, Feed, FeedBatch};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::adoption::Survey;
 use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender};
 use crate::errand::Errand;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::status::Status;
+use serving::Status;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -84,7 +83,7 @@ impl Follower {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(Error::Database(error)) if is_gap(&error) => {
+                Err(Error::Database(error)) if error.is_gap() => {
                     tracing::warn!(%error, "changes are lost, reading the tables again");
                     self.start_over();
                 }
@@ -198,14 +197,10 @@ async fn deliver(batch: FeedBatch, engine: &EngineSender, metrics: &Metrics) -> 
 /// Looks whether the tables are still those that were read, and reads those that are not.
 async fn look(feed: &mut Feed, loader: &Loader) -> Result<(), Error> {
     let survey = loader.survey().await?;
-    if survey == Survey::default() {
+    if survey.is_empty() {
         return Ok(());
     }
     // What the feed has to say of a table that is gone must not come after the rows of the one in its place.
     loader.catch_up(feed).await?;
     loader.read(survey).await
-}
-
-fn is_gap(error: &database::Error) -> bool {
-    matches!(error, database::Error::Gap { .. } | database::Error::ChangeSetTooLarge { .. })
 }

@@ -14,10 +14,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
-use crate::http;
+
 use crate::metrics::Metrics;
-use crate::status::Status;
-use crate::supervise::Supervised;
+use serving::{Status, Supervised};
 
 /// What it takes to run jobs.
 #[derive(Clone, Debug)]
@@ -85,7 +84,8 @@ impl JobRunner {
             let shutdown = Arc::new(Notify::new());
             let (stop, metrics) = (shutdown.clone(), metrics.clone());
             let server = tokio::spawn(async move {
-                http::serve(listener, router, http::Limits::default(), metrics, stop.notified()).await;
+                serving::serve(listener, router, serving::Limits::default(), || metrics.connection(), stop.notified())
+                    .await;
             });
             tracing::info!(%address, "listening for callbacks of executors");
             Listener { address, shutdown, server }

@@ -53,6 +53,11 @@ impl Lanes {
         self.0.values_mut().for_each(|lane| lane.buffer.forget(key));
     }
 
+    /// Forgets everything that waits for other views.
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(&ViewKey) -> bool) {
+        self.0.values_mut().for_each(|lane| lane.buffer.keep(&is_kept));
+    }
+
     /// Whether something waits for a view in another lane than that of this interval.
     pub(crate) fn is_elsewhere(&self, key: &ViewKey, interval: Duration) -> bool {
         self.0.iter().any(|(other, lane)| *other != interval && lane.buffer.contains(key))

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::command::{Command, Description, EngineSender, WriterSender};
-use crate::status::Status;
+use serving::Status;
 
 /// How long a scrape waits for the engine to describe itself. What it said last counts for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -81,11 +81,6 @@ impl Metrics {
     }
 
     /// Metrics that nobody reads.
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        Metrics::new(&telemetry::Metrics::new("test", "test", None).unwrap().meter())
-    }
-
     /// Changes came from a source; the oldest of them was committed at that time, if that is known.
     pub(crate) fn captured(&self, source: &'static str, changes: usize, committed: Option<SystemTime>) {
         self.0.captured.add(changes as u64, &[KeyValue::new("source", source)]);

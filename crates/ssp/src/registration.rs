@@ -1,6 +1,6 @@
 //! How views come to the engine, and leave it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use query::Catalog;
 use tokio::sync::oneshot;
 
 use crate::catalog::recompile;
+use crate::cluster::{Missing, Ticket, Turned};
 use crate::command::{Done, Edges, Followed, Initial, Order, Snapshot};
 use crate::computed::Computed;
 use crate::edge_buffer::Note;
@@ -29,8 +30,12 @@ impl Engine {
         &mut self,
         mut view: View,
         plan: Plan,
-        reply: oneshot::Sender<Initial>,
+        reply: oneshot::Sender<Result<Initial, Turned>>,
     ) -> Result<(), Closed> {
+        if let Err(turned) = self.check(&view) {
+            let _ = reply.send(Err(turned));
+            return Ok(());
+        }
         self.generation += 1;
         view.generation = self.generation;
         let view = Arc::new(view);
@@ -38,7 +43,7 @@ impl Engine {
         let (done, written) = oneshot::channel();
         self.order(Order::Register { view: view.clone(), edges, done })?;
         let result = Snapshot { view: view.clone(), plan, rows, note };
-        if reply.send(Initial { result, written }).is_err() {
+        if reply.send(Ok(Initial { result, written })).is_err() {
             // The client has gone away without an answer. It can't know that there is a view, so there is none.
             self.unregister(view.key())?;
         }
@@ -119,8 +124,9 @@ impl Engine {
 
     /// Takes over a view with what the database holds of it, and orders only what differs.
     pub(crate) fn restore(&mut self, view: View, plan: Plan, left: Left) -> Result<(), Closed> {
-        if self.views.get(view.key()).is_some() {
+        if let Some(registered) = self.views.get_mut(view.key()) {
             // An earlier attempt to take up all views did not get to its end.
+            registered.number = registered.number.max(self.tickets.number(view.ticket));
             return Ok(());
         }
         let view = Arc::new(view);
@@ -144,10 +150,66 @@ impl Engine {
 
     pub(crate) fn unregister(&mut self, key: &ViewKey) -> Result<Option<Done>, Closed> {
         let Some(registered) = self.views.remove(key) else { return Ok(None) };
+        self.tickets.give_up();
         self.detach(&registered);
         let (done, removed) = oneshot::channel();
         self.order(Order::Unregister { view: registered.view, done })?;
         Ok(Some(removed))
+    }
+
+    /// Whether a view is ours to take.
+    pub(crate) fn check(&mut self, view: &View) -> Result<(), Turned> {
+        let held = self.views.get(view.key()).map(|registered| registered.number);
+        let outcome = self.tickets.check(view.ticket, held);
+        if let Err(turned) = &outcome {
+            tracing::info!(view = %view.key(), %turned, "a view is not taken");
+        }
+        outcome
+    }
+
+    /// Gives up views that are others' from now on. What is stored of them stays.
+    pub(crate) fn release(
+        &mut self,
+        mut keys: Vec<ViewKey>,
+        ticket: Ticket,
+    ) -> Result<Result<oneshot::Receiver<()>, Turned>, Closed> {
+        if !self.tickets.is_current(ticket) {
+            return Ok(Err(Turned::Late));
+        }
+        // One that came here later is not meant.
+        keys.retain(|key| self.views.get(key).is_none_or(|registered| registered.number < ticket.number));
+        for key in &keys {
+            if let Some(registered) = self.views.remove(key) {
+                self.detach(&registered);
+            }
+        }
+        self.tickets.give_up();
+        let (done, released) = oneshot::channel();
+        self.order(Order::Release { keys, done })?;
+        Ok(Ok(released))
+    }
+
+    /// Gives up all other views: they are others' by now.
+    pub(crate) fn join(
+        &mut self,
+        epoch: u64,
+        keep: HashSet<ViewKey>,
+    ) -> Result<(Missing, oneshot::Receiver<()>), Closed> {
+        self.tickets.begin(epoch);
+        let held: Vec<ViewKey> = self.views.iter().map(|registered| registered.view.key().clone()).collect();
+        for key in held {
+            if keep.contains(&key) {
+                if let Some(registered) = self.views.get_mut(&key) {
+                    registered.number = 0;
+                }
+            } else if let Some(registered) = self.views.remove(&key) {
+                self.detach(&registered);
+            }
+        }
+        let missing = keep.iter().filter(|key| self.views.get(key).is_none()).cloned().collect();
+        let (done, forgotten) = oneshot::channel();
+        self.order(Order::Keep { views: keep, done })?;
+        Ok((missing, forgotten))
     }
 
     /// Forgets everything, as if the process had just started. What is under way to be settled is true of any state.
@@ -202,8 +264,20 @@ impl Engine {
     ) -> Note {
         let view = view.clone();
         let noted_at = Instant::now();
-        let mut registered =
-            Registered { view, plan, result, watch, showing, noted: None, noted_at, is_damaged: false, updates: 0 };
+        // One that was kept when the sidecar joined the cluster again came here under an epoch that is over.
+        let number = self.tickets.number(view.ticket);
+        let mut registered = Registered {
+            view,
+            plan,
+            result,
+            watch,
+            showing,
+            number,
+            noted: None,
+            noted_at,
+            is_damaged: false,
+            updates: 0,
+        };
         let note = note(&self.circuit, &registered);
         registered.noted = note.hash;
         edges.note(&registered.view, note.clone());

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use database::Database;
+use database::{Database, Fence};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -13,6 +13,7 @@ use crate::adoption::Tables;
 use crate::bootstrap::Loader;
 use crate::catalog::Permissions;
 use crate::census::Census;
+use crate::cluster::{self, Inbox, Member, Moves};
 use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -26,10 +27,10 @@ use crate::saved;
 use crate::saver::Saver;
 use crate::settings::{Capture, Settings};
 use crate::speculation::{self, Open};
-use crate::status::Status;
-use crate::supervise::{self, Supervised};
 use crate::sweep;
 use crate::writer::{self, Writer};
+use serving::Status;
+use serving::{Supervised, supervised};
 
 /// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
 const QUEUE: usize = 4_096;
@@ -74,6 +75,10 @@ impl Service {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
+        if settings.cluster.is_some() {
+            // Until it has joined, it has no views, and nothing to write.
+            database.set_fence(Some(Fence::closed(settings.id.clone())));
+        }
         let settings = Arc::new(settings);
         let status = Status::bootstrapping();
 
@@ -92,7 +97,7 @@ impl Service {
         let runtime = Handle::current();
         let engine = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || supervise::run(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
+            .spawn(move || supervised(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
             .map_err(Error::Thread)?;
         let writer =
             Writer::new(database.clone(), &settings, commands.clone(), open.clone(), events.clone(), metrics.clone());
@@ -109,7 +114,7 @@ impl Service {
         }
         let (errands, errand_queue) = mpsc::channel(ERRANDS);
         let tables = Tables::new(errands.clone());
-        let saver = settings.state_file.clone().map(|path| {
+        let saver = settings.state_file.clone().filter(|_| settings.cluster.is_none()).map(|path| {
             let (stop, stopped) = oneshot::channel();
             let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
@@ -127,8 +132,31 @@ impl Service {
         let permissions = Permissions::unknown();
         let loader =
             Loader::new(database.clone(), commands.clone(), settings.clone(), tables.clone(), permissions.clone());
-        let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone(), metrics.clone());
-        let work = tokio::spawn(work(follower, status.clone()));
+        let inbox = Inbox::closed();
+        let work = match &settings.cluster {
+            None => {
+                let follower = Follower::new(loader, commands.clone(), errand_queue, status.clone(), metrics.clone());
+                tokio::spawn(work(follower.run(), status.clone()))
+            }
+            Some(cluster) => {
+                let member = Member::new(cluster::Parts {
+                    settings: cluster.clone(),
+                    id: settings.id.clone(),
+                    url: cluster.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
+                    secret: settings.secret.clone(),
+                    page_size: settings.page_size,
+                    database: database.clone(),
+                    engine: commands.clone(),
+                    tables: tables.clone(),
+                    loader,
+                    errands: errand_queue,
+                    inbox: inbox.clone(),
+                    status: status.clone(),
+                    metrics: metrics.clone(),
+                })?;
+                tokio::spawn(work(member.run(), status.clone()))
+            }
+        };
 
         let shutdown = Arc::new(Notify::new());
         let telling = http::Telling { counted: metrics.clone(), read: read.clone() };
@@ -139,6 +167,8 @@ impl Service {
             tables,
             permissions,
             errands,
+            inbox,
+            moves: Moves::default(),
             open,
             events: events.clone(),
             status: status.clone(),
@@ -147,7 +177,8 @@ impl Service {
         });
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
-            http::serve(listener, router, http::Limits::default(), metrics, stop.notified()).await;
+            serving::serve(listener, router, serving::Limits::default(), || metrics.connection(), stop.notified())
+                .await;
         });
         Ok(Service {
             address,
@@ -231,8 +262,8 @@ impl Service {
 }
 
 /// Loads everything, then follows the changes for as long as the service lives.
-async fn work(follower: Follower, status: Status) {
-    if let Err(error) = follower.run().await {
+async fn work(following: impl Future<Output = Result<(), Error>>, status: Status) {
+    if let Err(error) = following.await {
         status.fail(error.to_string());
     }
 }

@@ -8,6 +8,7 @@ use protocol::Names;
 
 use crate::error::Error;
 
+pub use crate::cluster::Settings as Cluster;
 pub use database::{Capture, RefMode};
 
 /// Everything it takes to start a [`Service`](crate::Service).
@@ -30,11 +31,13 @@ pub struct Settings {
     pub ttl_sweep: Duration,
     /// How often tables are counted, to notice what leaves no trace. Counting takes at most one percent of the time.
     pub count_interval: Duration,
-    /// Where the state is kept over a restart, if it is to be.
+    /// Where the state is kept over a restart, if it is to be. A member of a cluster loads from its scheduler instead.
     pub state_file: Option<PathBuf>,
     /// The name of this SSP.
     pub id: String,
     pub names: Names,
+    /// The cluster that it is a member of; standalone without one.
+    pub cluster: Option<Cluster>,
     /// Where metrics are exported to, besides being there to be scraped.
     pub export: Option<telemetry::Export>,
 }

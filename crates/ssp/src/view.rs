@@ -8,6 +8,7 @@ use circuit::{Plan, RecordId, ResultId, SameRecord, Value, WatchId};
 use database::{Database, Edge, EdgeId, Parent, Place, QueryRow, RowId, RowRecord};
 use protocol::{ContentHash, Format, Frequency, ViewKey};
 
+use crate::cluster::Ticket;
 use crate::path::Path;
 use crate::settings::{RefMode, Settings};
 use crate::showing::Showing;
@@ -20,6 +21,8 @@ pub(crate) struct View {
     pub(crate) edge_table: Arc<str>,
     /// Counts registrations of this process; 0 for a view that an earlier one left.
     pub(crate) generation: u64,
+    /// How it came here.
+    pub(crate) ticket: Ticket,
     /// How long changes are collected before they are written together.
     pub(crate) interval: Duration,
     row_table: Arc<str>,
@@ -30,11 +33,12 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(row: QueryRow, database: &Database, settings: &Settings) -> Self {
+    pub(crate) fn new(row: QueryRow, ticket: Ticket, database: &Database, settings: &Settings) -> Self {
         let mode = settings.ref_mode;
         View {
             edge_table: database.edge_table(mode, row.auth_id.as_ref()),
             generation: 0,
+            ticket,
             interval: row.frequency.map_or(settings.throttle, interval),
             row_table: database.names().row().into(),
             client_id: row.client_id.as_str().into(),
@@ -138,6 +142,8 @@ pub(crate) struct Registered {
     /// For a view that shows more than ids and versions.
     pub(crate) watch: Option<WatchId>,
     pub(crate) showing: Showing,
+    /// The number under which this sidecar keeps it.
+    pub(crate) number: u64,
     /// The hash of what was last noted on the view's record, where the result itself is kept there.
     pub(crate) noted: Option<ContentHash>,
     /// When that was.
@@ -260,6 +266,7 @@ impl View {
         View {
             edge_table: "_00_list_ref".into(),
             generation: 0,
+            ticket: Ticket::default(),
             interval: Duration::ZERO,
             row_table: "_00_row".into(),
             client_id: "client".into(),

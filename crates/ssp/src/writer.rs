@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, SameRecord};
-use database::{Confirmed, Database, Error, QueryRow, ResultInfo, WriteBatch};
+use database::{Confirmed, Database, Error, Fence, QueryRow, ResultInfo, WriteBatch};
 use protocol::{ChangedRow, RowAction, ViewChange, ViewKey};
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +32,9 @@ use database::json;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the sidecar has an epoch again.
+const UNBLOCKED_PAUSE: Duration = Duration::from_millis(50);
+
 /// How many registrations are written with one request.
 const REGISTERED_AT_ONCE: usize = 100;
 
@@ -53,6 +56,8 @@ pub(crate) struct Writer {
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
+    /// The epoch that is over, until there is another one.
+    blocked: Option<Fence>,
     /// Registrations that are taken in and not written yet.
     enrolled: Vec<(Arc<View>, Finish)>,
     metrics: Metrics,
@@ -88,6 +93,7 @@ impl Writer {
             confirm_by: None,
             generations: HashMap::new(),
             held: None,
+            blocked: None,
             enrolled: Vec::new(),
             metrics,
         }
@@ -128,6 +134,9 @@ impl Writer {
         if self.held.is_some() {
             return None;
         }
+        if self.blocked.is_some() {
+            return Some(Instant::now() + UNBLOCKED_PAUSE);
+        }
         [self.lanes.next_deadline(), self.confirm_by].into_iter().flatten().min()
     }
 
@@ -142,12 +151,15 @@ impl Writer {
             Order::Write { view, edges, done } => {
                 self.take_in(edges);
                 let mut refused = self.flush(Flush::Everything).await;
-                finish(done, refused.remove(view.key()).map_or(Ok(()), Err));
+                let outcome = match refused.remove(view.key()) {
+                    Some(error) => Err(error),
+                    None if self.is_blocked() => Err(Error::Fenced { action: "writing what a view shows" }),
+                    None => Ok(()),
+                };
+                finish(done, outcome);
             }
             Order::Unregister { view, done } => {
-                self.generations.remove(view.key());
-                self.lanes.forget(view.key());
-                self.events.end(view.key());
+                self.forget(view.key());
                 finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
             }
             Order::Follow { key, done } => {
@@ -168,12 +180,33 @@ impl Writer {
                 self.events.end_all();
                 finish(done, self.database.remove_queries().await);
             }
+            Order::Release { keys, done } => {
+                self.flush(Flush::Everything).await;
+                for key in &keys {
+                    self.forget(key);
+                }
+                // Whoever asked may have gone away.
+                let _ = done.send(());
+            }
+            Order::Keep { views, done } => {
+                self.generations.retain(|key, _| views.contains(key));
+                self.lanes.keep(|key| views.contains(key));
+                self.events.keep(|key| views.contains(key));
+                let _ = done.send(());
+            }
             Order::Expire(keys) => self.expire(&keys).await,
             Order::Flush(done) => {
                 self.flush(Flush::Everything).await;
                 let _ = done.send(());
             }
         }
+    }
+
+    /// Writes nothing more of a view.
+    fn forget(&mut self, key: &ViewKey) {
+        self.generations.remove(key);
+        self.lanes.forget(key);
+        self.events.end(key);
     }
 
     fn take_in(&mut self, mut edges: Edges) {
@@ -219,6 +252,11 @@ impl Writer {
             }
         }
         failed.extend(self.flush(Flush::Everything).await);
+        if self.is_blocked() {
+            for (view, _) in &enrolled {
+                failed.entry(view.key().clone()).or_insert(Error::Fenced { action: "registering views" });
+            }
+        }
         for (view, done) in enrolled {
             finish(done, failed.remove(view.key()).map_or(Ok(()), Err));
         }
@@ -258,7 +296,7 @@ impl Writer {
     /// Writes what waits, however often it takes. Answers the views whose part the database refuses.
     async fn flush(&mut self, which: Flush) -> HashMap<ViewKey, Error> {
         let mut refused = HashMap::new();
-        if self.held.is_some() {
+        if self.held.is_some() || self.is_blocked() {
             return refused;
         }
         let buffers = match which {
@@ -272,7 +310,15 @@ impl Writer {
         self.confirm_by = None;
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let speculation = self.speculation.take();
-        let confirmed = self.write(&buffers, &unconfirmed, &mut refused).await;
+        let confirmed = match self.write(&buffers, &unconfirmed, &mut refused).await {
+            Some(confirmed) => confirmed,
+            None => {
+                // The epoch of this sidecar is over. Until it has another one, nobody knows which views it keeps.
+                self.blocked = self.database.fence().or(self.blocked.take());
+                self.lanes.put_back(buffers, Instant::now());
+                return refused;
+            }
+        };
         for key in refused.keys() {
             self.events.end(key);
             self.tell(Command::Damaged(key.clone()));
@@ -292,17 +338,31 @@ impl Writer {
         refused
     }
 
-    /// Writes what waits, however often it takes. Where it rests on speculation, only if that is what the database holds.
+    /// Whether nothing can be written, because the epoch of this sidecar is over and it has no other one yet.
+    fn is_blocked(&mut self) -> bool {
+        let fence = self.database.fence();
+        if fence.as_ref().is_some_and(Fence::is_closed) {
+            return true;
+        }
+        self.blocked.take_if(|blocked| Some(&*blocked) != fence.as_ref());
+        self.blocked.is_some()
+    }
+
+    /// Writes what waits, however often it takes. Where it rests on speculation, only if that is what the database holds. Nothing
+    /// is answered, and nothing written, if the epoch of this sidecar is over.
     async fn write(
         &self,
         buffers: &Buffers,
         unconfirmed: &[Change],
         refused: &mut HashMap<ViewKey, Error>,
-    ) -> Confirmed {
+    ) -> Option<Confirmed> {
         let mut pause = FIRST_PAUSE;
         let whole = batch(buffers);
         loop {
             let mut outcome = self.write_if_confirmed(&whole, unconfirmed).await;
+            if let Err(Error::Fenced { .. }) = outcome {
+                return None;
+            }
             if let Err(error) = &outcome
                 && !error.is_retryable()
             {
@@ -310,7 +370,8 @@ impl Writer {
                 outcome = self.write_apart(buffers, unconfirmed, refused).await;
             }
             let error = match outcome {
-                Ok(confirmed) => return confirmed,
+                Ok(confirmed) => return Some(confirmed),
+                Err(Error::Fenced { .. }) => return None,
                 Err(error) => error,
             };
             self.metrics.retry();
@@ -361,7 +422,7 @@ impl Writer {
         for (key, part) in parts(buffers) {
             match self.write_if_confirmed(&part, &[]).await {
                 Ok(_) => {}
-                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) if error.is_retryable() || matches!(error, Error::Fenced { .. }) => return Err(error),
                 Err(error) => {
                     tracing::error!(view = %key, %error, "the result of a view can't be written");
                     let error_text = Some(error.to_string());

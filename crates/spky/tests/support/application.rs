@@ -27,6 +27,11 @@ impl Application {
         (0..answer.num_statements()).map(|statement| answer.take(statement).expect("a result")).collect()
     }
 
+    /// The same application, for a task of its own.
+    pub fn clone_for_writing(&self) -> Application {
+        Application { client: self.client.clone(), database: self.database.clone() }
+    }
+
     /// What the edges of a view say now.
     pub async fn edges(&self, id: &str) -> Shown {
         let key: ViewKey = id.parse().expect("a view id");

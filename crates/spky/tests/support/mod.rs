@@ -97,6 +97,7 @@ impl World {
             state_file: None,
             id: "ssp-test".to_owned(),
             names: names.clone(),
+            cluster: None,
             export: None,
         };
         let database = Database::connect(database_settings(address, name), names.clone()).await;

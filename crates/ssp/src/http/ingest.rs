@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use circuit::{Key, Object, RecordId, Value};
 use protocol::{ErrorCode, IngestRequest, Operation};
 
+use super::cluster::check_alone;
 use super::openapi::OfIngestion;
 use super::{Body, Context, Failure, bytes_of};
 use crate::command::{Command, Speculation};
@@ -75,6 +76,7 @@ impl<S: Send + Sync> FromRequest<S> for Changes {
 
 fn check_can_ingest(context: &Context) -> Result<(), Failure> {
     context.check_ready()?;
+    check_alone(context)?;
     if context.open.is_full() {
         let message = "more changes are announced than become visible in the database, try again later";
         return Err(Failure::new(ErrorCode::TooManyRequests, message));

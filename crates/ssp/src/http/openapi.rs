@@ -53,15 +53,21 @@ errors! {
     /// Of endpoints that read a body.
     OfBody: InvalidRequest, RequestTimeout, PayloadTooLarge;
     /// Of endpoints that take changes.
-    OfIngestion: InvalidRequest, RequestTimeout, PayloadTooLarge, TooManyRequests, SspNotReady;
+    OfIngestion: InvalidRequest, RequestTimeout, Conflict, PayloadTooLarge, TooManyRequests, SspNotReady;
     /// Of registrations.
-    OfRegistration: InvalidRequest, UnsupportedQuery, RequestTimeout, PayloadTooLarge, DatabaseUnavailable, SspNotReady;
+    OfRegistration: InvalidRequest, UnsupportedQuery, NotFound, RequestTimeout, Conflict, PayloadTooLarge, DatabaseUnavailable, SspNotReady;
     /// Of the end of a registration.
-    OfUnregistration: InvalidRequest, RequestTimeout, PayloadTooLarge, DatabaseUnavailable, SspNotReady;
+    OfUnregistration: InvalidRequest, RequestTimeout, Conflict, PayloadTooLarge, DatabaseUnavailable, SspNotReady;
+    /// Of deliveries.
+    OfCluster: InvalidRequest, RequestTimeout, Conflict, PayloadTooLarge;
+    /// Of endpoints that move views from one sidecar to another.
+    OfTakeOver: InvalidRequest, RequestTimeout, Conflict, PayloadTooLarge, DatabaseUnavailable, SspNotReady;
     /// Of endpoints that show a view.
     OfView: InvalidRequest, NotFound, SspNotReady;
     /// Of endpoints that ask the engine.
     OfEngine: SspNotReady;
+    /// Of the beginning from scratch.
+    OfReset: Conflict, SspNotReady;
     /// Of endpoints that compare with the database.
     OfComparison: DatabaseUnavailable, SspNotReady;
     /// Of pages.

@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
-use super::openapi::OfEngine;
+use super::cluster::check_alone;
+use super::openapi::OfReset;
 use super::{Context, Failure};
 use crate::errand::Errand;
 
@@ -13,10 +14,11 @@ use crate::errand::Errand;
 #[utoipa::path(
     post,
     path = "/reset",
-    responses((status = 200, description = "All views are gone, and all tables read again"), OfEngine)
+    responses((status = 200, description = "All views are gone, and all tables read again"), OfReset)
 )]
 pub(super) async fn reset(State(context): State<Context>) -> Result<StatusCode, Failure> {
     context.check_ready()?;
+    check_alone(&context)?;
     let (reply, done) = oneshot::channel();
     context.errands.send(Errand::Reset(reply)).await.map_err(|_| context.gone())?;
     done.await.map(|()| StatusCode::OK).map_err(|_| context.gone())

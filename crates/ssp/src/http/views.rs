@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use circuit::{Object, Plan, RecordId, Shown, Value};
 use database::{Capture, QueryRow};
 use protocol::{Child, ErrorCode, Params, RegisterRequest, RegisterResponse, ResultRow, UnregisterRequest, ViewKey};
@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use super::cluster::{turned_away, unavailable};
 use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
 use crate::command::{Command, Done, Initial, Snapshot};
@@ -27,9 +28,11 @@ use database::json;
 )]
 pub(super) async fn register(
     State(context): State<Context>,
+    headers: HeaderMap,
     Body(request): Body<RegisterRequest>,
 ) -> Result<Json<RegisterResponse>, Failure> {
     context.check_ready()?;
+    let ticket = context.ticket(&headers)?;
     let ttl = request.ttl().map_err(|error| invalid(format!("invalid field `ttl`: {error}")))?;
     let auth_id = auth_id(request.auth_id.as_deref())?;
     let params = params(request.params)?;
@@ -66,10 +69,11 @@ pub(super) async fn register(
         format: request.format,
         frequency: request.frequency,
     };
-    let view = Box::new(View::new(row, &context.database, &context.settings));
+    let view = Box::new(View::new(row, ticket, &context.database, &context.settings));
     let (reply, initial) = oneshot::channel();
     context.send(Command::Register { view, query, reply }).await?;
-    let Initial { result, written: done } = initial.await.map_err(|_| context.gone())?;
+    let initial = initial.await.map_err(|_| context.gone())?;
+    let Initial { result, written: done } = initial.map_err(turned_away)?;
     if let Err(failure) = written(&context, done).await {
         // What could not be stored is not registered: the client sees an error and no view.
         let (reply, _) = oneshot::channel();
@@ -120,8 +124,10 @@ fn result_rows(view: &View, plan: &Plan, rows: &[Shown], under: Option<(&Arc<Pat
 )]
 pub(super) async fn unregister(
     State(context): State<Context>,
+    headers: HeaderMap,
     Body(request): Body<UnregisterRequest>,
 ) -> Result<StatusCode, Failure> {
+    context.ticket(&headers)?;
     let (reply, removed) = oneshot::channel();
     context.send(Command::Unregister { key: request.id, reply }).await?;
     if let Some(done) = removed.await.map_err(|_| context.gone())? {
@@ -133,7 +139,7 @@ pub(super) async fn unregister(
 async fn written(context: &Context, done: Done) -> Result<(), Failure> {
     match done.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::new(ErrorCode::DatabaseUnavailable, error.to_string())),
+        Ok(Err(error)) => Err(unavailable(&error)),
         Err(_) => Err(context.gone()),
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::status::Status;
 
 /// Runs a part on this thread.
-pub(crate) fn run(status: &Status, part: &str, body: impl FnOnce()) {
+pub fn supervised(status: &Status, part: &str, body: impl FnOnce()) {
     // What the part leaves behind is not used any more: the service goes down.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(()) => status.fail(format!("{part} has ended")),
@@ -19,13 +19,14 @@ pub(crate) fn run(status: &Status, part: &str, body: impl FnOnce()) {
 
 /// A part that is a task.
 #[derive(Debug)]
-pub(crate) struct Supervised {
+pub struct Supervised {
     task: AbortHandle,
     supervisor: JoinHandle<()>,
 }
 
 impl Supervised {
-    pub(crate) fn spawn(status: &Status, part: &'static str, body: impl Future<Output = ()> + Send + 'static) -> Self {
+    /// Runs a part as a task.
+    pub fn spawn(status: &Status, part: &'static str, body: impl Future<Output = ()> + Send + 'static) -> Self {
         let body = tokio::spawn(body);
         let task = body.abort_handle();
         let status = status.clone();
@@ -39,12 +40,13 @@ impl Supervised {
         Supervised { task, supervisor }
     }
 
-    pub(crate) fn abort(&self) {
+    /// Ends the part.
+    pub fn abort(&self) {
         self.task.abort();
     }
 
     /// Resolves when the part has ended.
-    pub(crate) async fn ended(self) {
+    pub async fn ended(self) {
         // The supervisor does nothing that could panic.
         let _ = self.supervisor.await;
     }
@@ -67,7 +69,8 @@ mod tests {
     async fn a_panic_is_a_failure_of_the_service() {
         let status = Status::bootstrapping();
         let of_thread = status.clone();
-        let thread = std::thread::spawn(move || run(&of_thread, "the engine", || panic!("division by {}", "zero")));
+        let thread =
+            std::thread::spawn(move || supervised(&of_thread, "the engine", || panic!("division by {}", "zero")));
         assert_eq!(status.failed().await, "the engine has panicked: division by zero");
         thread.join().unwrap();
 
@@ -91,7 +94,7 @@ mod tests {
         status.stop();
         task.abort();
         task.ended().await;
-        run(&status, "the engine", || ());
+        supervised(&status, "the engine", || ());
         assert!(status.is_ready());
     }
 }

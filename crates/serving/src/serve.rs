@@ -20,22 +20,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::stall::Impatient;
-use crate::metrics::Metrics;
+use crate::stall::Impatient;
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// From when a connection may send a request until all headers of it are there; so also how long it may be idle.
-    pub(crate) headers: Duration,
+    pub headers: Duration,
     /// The bytes of the request line and all headers.
-    pub(crate) header_bytes: usize,
+    pub header_bytes: usize,
     /// How long a client may take nothing of its answer.
-    pub(crate) stall: Duration,
+    pub stall: Duration,
     /// Connections at once. Others wait until one of them ends.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// How long requests may go on when the service stops.
-    pub(crate) drain: Duration,
+    pub drain: Duration,
 }
 
 impl Default for Limits {
@@ -55,11 +54,13 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` resolves; then no connection is accepted any more, idle ones are closed, and requests that are
 /// being answered are finished, as long as they do not take longer than [`Limits::drain`].
-pub(crate) async fn serve(
+///
+/// What `count` answers lives as long as a connection. Each request says who the peer is, as [`ConnectInfo`].
+pub async fn serve<C: Send + 'static>(
     listener: TcpListener,
     router: Router,
     limits: Limits,
-    metrics: Metrics,
+    count: impl Fn() -> C,
     stop: impl Future<Output = ()>,
 ) {
     let mut connections = JoinSet::new();
@@ -70,7 +71,7 @@ pub(crate) async fn serve(
             () = &mut stop => break,
             Some(ended) = connections.join_next() => report(ended),
             (stream, peer) = accept(&listener), if connections.len() < limits.connections => {
-                let (router, counted, stopping) = (router.clone(), metrics.connection(), is_stopping.clone());
+                let (router, counted, stopping) = (router.clone(), count(), is_stopping.clone());
                 connections.spawn(async move {
                     converse(stream, peer, router, limits, stopping).await;
                     drop(counted);
@@ -198,8 +199,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
-        let task =
-            tokio::spawn(async move { serve(listener, router, limits, Metrics::for_test(), stopped.notified()).await });
+        let task = tokio::spawn(async move { serve(listener, router, limits, || (), stopped.notified()).await });
         Served { address, stop, task }
     }
 

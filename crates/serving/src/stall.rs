@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 /// A connection whose writes fail once nothing could be written for as long as the limit.
-pub(super) struct Impatient {
+pub(crate) struct Impatient {
     stream: TcpStream,
     limit: Duration,
     /// Runs since a write had to wait.
@@ -18,7 +18,7 @@ pub(super) struct Impatient {
 }
 
 impl Impatient {
-    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
         Impatient { stream, limit, waiting: None }
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 /// A shared status with the reason of a failure.
 #[derive(Clone, Debug)]
-pub(crate) struct Status(watch::Sender<State>);
+pub struct Status(watch::Sender<State>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct State {
@@ -16,21 +16,24 @@ struct State {
 }
 
 impl Status {
-    pub(crate) fn bootstrapping() -> Self {
+    /// Nothing is loaded yet.
+    pub fn bootstrapping() -> Self {
         let status = HealthStatus::Bootstrapping;
         Status(watch::Sender::new(State { status, reason: None, is_stopping: false }))
     }
 
-    pub(crate) fn get(&self) -> HealthStatus {
+    /// Where the service is.
+    pub fn get(&self) -> HealthStatus {
         self.0.borrow().status
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
+    /// Whether everything is loaded.
+    pub fn is_ready(&self) -> bool {
         self.get() == HealthStatus::Ready
     }
 
     /// Everything is loaded. A service that has failed stays so.
-    pub(crate) fn set_ready(&self) {
+    pub fn set_ready(&self) {
         self.0.send_if_modified(|state| {
             let is_news = state.status == HealthStatus::Bootstrapping;
             if is_news {
@@ -41,7 +44,7 @@ impl Status {
     }
 
     /// Something has to be loaded again. A service that has failed stays so.
-    pub(crate) fn set_bootstrapping(&self) {
+    pub fn set_bootstrapping(&self) {
         self.0.send_if_modified(|state| {
             let is_news = state.status == HealthStatus::Ready;
             if is_news {
@@ -52,7 +55,7 @@ impl Status {
     }
 
     /// The service can't go on. The first reason counts: what follows from it may fail in turn.
-    pub(crate) fn fail(&self, reason: String) {
+    pub fn fail(&self, reason: String) {
         self.0.send_if_modified(|state| {
             let is_news = state.status != HealthStatus::Failed && !state.is_stopping;
             if is_news {
@@ -63,17 +66,18 @@ impl Status {
         });
     }
 
-    pub(crate) fn stop(&self) {
+    /// The service is told to stop.
+    pub fn stop(&self) {
         self.0.send_modify(|state| state.is_stopping = true);
     }
 
     /// Why the service has failed, if it has.
-    pub(crate) fn reason(&self) -> Option<String> {
+    pub fn reason(&self) -> Option<String> {
         self.0.borrow().reason.clone()
     }
 
     /// Resolves with the reason when the service has failed.
-    pub(crate) async fn failed(&self) -> String {
+    pub async fn failed(&self) -> String {
         let mut changes = self.0.subscribe();
         match changes.wait_for(|state| state.status == HealthStatus::Failed).await {
             Ok(state) => state.reason.clone().unwrap_or_default(),
@@ -82,8 +86,11 @@ impl Status {
         }
     }
 
-    /// Resolves when the service is ready; with the reason if it has failed instead.
-    pub(crate) async fn ready(&self) -> Result<(), String> {
+    /// Resolves when the service is ready.
+    ///
+    /// # Errors
+    /// The reason, if it has failed instead.
+    pub async fn ready(&self) -> Result<(), String> {
         let mut changes = self.0.subscribe();
         // The sender lives in `self`, so waiting can't end before a state is reached.
         let Ok(state) = changes.wait_for(|state| state.status != HealthStatus::Bootstrapping).await else {

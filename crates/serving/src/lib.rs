@@ -1,0 +1,20 @@
+//! What all services of Sp00ky have in common: their life ([`Status`], [`Supervised`]), and their HTTP interfaces: [`serve`]
+//! bounds what a client may take, [`finish`] adds what every endpoint has, [`require_token`] guards, a [`Body`] says what is
+//! wrong with it, and a [`Failure`] is an answer.
+
+mod body;
+mod failure;
+mod router;
+mod serve;
+mod stall;
+mod status;
+mod supervise;
+mod token;
+
+pub use body::{Body, bytes_of};
+pub use failure::Failure;
+pub use router::finish;
+pub use serve::{Limits, serve};
+pub use status::Status;
+pub use supervise::{Supervised, supervised};
+pub use token::{Secret, require_token};
