@@ -1,0 +1,202 @@
+//! A running scheduler: its tasks, from start to graceful stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use database::{Database, SchemaOptions};
+use serving::{Status, Supervised};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::capture::{Capture, Progress};
+use crate::coordinator::{Coordinator, Means};
+use crate::error::Error;
+use crate::http;
+use crate::identity;
+use crate::log::wal::{self, Wal};
+use crate::log::{self, EventLog};
+use crate::peers::Peers;
+use crate::pool::Pool;
+use crate::replica::{self, Replica};
+use crate::settings::Settings;
+
+/// Errands that may wait for whoever captures. Beyond that whoever has one waits.
+const ERRANDS: usize = 256;
+
+/// A running scheduler. Dropping it without [`Service::stop`] leaves its tasks to the runtime.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    status: Status,
+    shutdown: Arc<Notify>,
+    server: JoinHandle<()>,
+    capture: JoinHandle<()>,
+    helpers: Vec<Supervised>,
+    replica: Arc<Replica>,
+    metrics: telemetry::Metrics,
+}
+
+impl Service {
+    /// Opens the log and the replica, connects to the database, begins to listen, and to capture. [`Service::ready`] tells
+    /// when sidecars can join.
+    ///
+    /// # Errors
+    /// If the settings are not safe, the address is taken, the log or the replica can't be used, or the database can't be
+    /// reached or refuses us.
+    pub async fn start(settings: Settings) -> Result<Service, Error> {
+        settings.check()?;
+        let listen = settings.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
+        let status = Status::bootstrapping();
+        let metrics = telemetry::Metrics::new("spky-scheduler", &settings.id, settings.export.as_ref())?;
+
+        let (log, log_id, replica) = match open(&settings).await {
+            Err(Error::Replica(error @ replica::Error::Behind { .. })) => {
+                tracing::warn!(%error, "the log and the replica don't fit: both begin anew");
+                let failed = |source| log::Error::io("remove", &settings.log, source);
+                std::fs::remove_dir_all(&settings.log).map_err(failed)?;
+                open(&settings).await?
+            }
+            opened => opened?,
+        };
+        let applied = {
+            let frozen = replica.freeze().await?;
+            (frozen.known().clone(), frozen.position())
+        };
+
+        let secret = settings.secret.clone().unwrap_or_default();
+        let options =
+            SchemaOptions { ref_mode: settings.ref_mode, ..SchemaOptions::new(settings.names.clone(), "", secret) };
+        let (errands, errand_queue) = mpsc::channel(ERRANDS);
+        let (progress, reached) = watch::channel(Progress::default());
+        let capture = Capture::recover(
+            database.clone(),
+            log.clone(),
+            options,
+            settings.page_size,
+            applied,
+            errand_queue,
+            progress,
+        )
+        .await?;
+        let peers = Peers::new(settings.secret.clone())?;
+        let means = Means {
+            database,
+            log,
+            log_id: log_id.to_string(),
+            replica: replica.clone(),
+            peers,
+            progress: reached.clone(),
+            poll_interval: settings.poll_interval,
+        };
+        let coordinator = Coordinator::start(means, Pool::new(settings.pool.clone())).await?;
+        let capturing = tokio::spawn(capturing(capture, status.clone()));
+        let helpers = vec![
+            Supervised::spawn(&status, "the pool of sidecars", coordinator.clone().run()),
+            Supervised::spawn(&status, "the readiness", be_ready(reached, replica.clone(), status.clone())),
+        ];
+
+        let context = http::Context {
+            id: settings.id.clone(),
+            coordinator,
+            errands,
+            status: status.clone(),
+            namespace: settings.database.namespace.clone(),
+            database: settings.database.database.clone(),
+            ref_mode: settings.ref_mode,
+            metrics: metrics.clone(),
+        };
+        let router = http::router(context, settings.secret.as_deref());
+        let shutdown = Arc::new(Notify::new());
+        let stop = shutdown.clone();
+        let server = tokio::spawn(async move {
+            serving::serve(listener, router, serving::Limits::default(), || (), stop.notified()).await;
+        });
+        Ok(Service { address, status, shutdown, server, capture: capturing, helpers, replica, metrics })
+    }
+
+    /// Where the HTTP interface listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves when all tables have been read and the replica holds them: sidecars can join.
+    ///
+    /// # Errors
+    /// If that is not possible.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.status.ready().await.map_err(Error::Stopped)
+    }
+
+    /// Resolves when the service can't go on, with the reason. While it can, this waits.
+    pub async fn failed(&self) -> Error {
+        Error::Stopped(self.status.failed().await)
+    }
+
+    /// Takes no more requests, and ends all tasks. What was acknowledged is in the log.
+    ///
+    /// # Errors
+    /// If the HTTP interface failed, or the replica can't be stopped in good order.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.status.stop();
+        self.shutdown.notify_one();
+        let served = self.server.await.map_err(|failure| Error::Http(failure.into()));
+        self.capture.abort();
+        let _ = self.capture.await;
+        self.helpers.iter().for_each(Supervised::abort);
+        for helper in self.helpers {
+            helper.ended().await;
+        }
+        self.metrics.stop().await;
+        if let Some(replica) = Arc::into_inner(self.replica) {
+            replica.stop().await?;
+        }
+        served
+    }
+}
+
+/// The log with its name, and the replica of it.
+async fn open(settings: &Settings) -> Result<(Arc<dyn EventLog>, Uuid, Arc<Replica>), Error> {
+    let log: Arc<dyn EventLog> = Arc::new(Wal::open(wal::Settings::new(&settings.log)).await?);
+    let log_id = identity::of(&settings.log)?;
+    let replica = replica::Settings {
+        directory: settings.replica.clone(),
+        executable: settings.executable.clone(),
+        update_interval: settings.update_interval,
+        names: settings.names.clone(),
+        log: log_id,
+    };
+    let replica = Replica::start(replica, log.clone()).await?;
+    Ok((log, log_id, Arc::new(replica)))
+}
+
+async fn capturing(capture: Capture, status: Status) {
+    if let Err(error) = capture.run().await {
+        status.fail(error.to_string());
+    }
+}
+
+/// Says that the service is ready while all tables are read and the replica has them, for as long as that is there.
+async fn be_ready(mut progress: watch::Receiver<Progress>, replica: Arc<Replica>, status: Status) {
+    loop {
+        let Ok(whole) = progress.wait_for(|progress| progress.is_whole).await.map(|progress| progress.head) else {
+            return;
+        };
+        replica.update_now();
+        let mut position = replica.position();
+        tokio::select! {
+            reached = position.wait_for(|position| *position >= whole) => if reached.is_err() { return },
+            error = replica.failed() => return status.fail(error.to_string()),
+        }
+        status.set_ready();
+        tokio::select! {
+            lost = progress.wait_for(|progress| !progress.is_whole) => if lost.is_err() { return },
+            error = replica.failed() => return status.fail(error.to_string()),
+        }
+        status.set_bootstrapping();
+    }
+}
