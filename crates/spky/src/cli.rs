@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use config::Sources;
 
-use crate::commands::{apply, db, dev, lint, ssp, verify, watch};
+use crate::commands::{apply, db, dev, lint, scheduler, ssp, status, verify, watch};
 use crate::error::{self, Error};
 
 /// Live, always-correct query results on top of SurrealDB.
@@ -28,6 +28,10 @@ enum Command {
     Db(db::Options),
     /// The sidecar, beside any SurrealDB server
     Ssp(ssp::Options),
+    /// The scheduler: many sidecars behind one database
+    Scheduler(scheduler::Options),
+    /// Shows the sidecars of a scheduler
+    Status(status::Options),
     /// Installs Sp00ky's tables, functions and capture in a database
     Apply(apply::Options),
     /// Compares what the sidecar holds, and the views' edges, with the database
@@ -67,6 +71,8 @@ impl Cli {
                 Command::Dev(options) => dev::run(options, sources).await,
                 Command::Db(options) => db::run(options, sources).await,
                 Command::Ssp(options) => ssp::run(options, sources).await,
+                Command::Scheduler(options) => scheduler::run(options, sources).await,
+                Command::Status(options) => status::run(options, sources).await,
                 Command::Apply(options) => apply::run(options, sources).await,
                 Command::Watch(options) => watch::run(options, sources).await,
                 Command::Lint(options) => lint::run(&options, sources),

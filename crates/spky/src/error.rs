@@ -21,6 +21,8 @@ pub(crate) enum Error {
     Names(#[from] protocol::NamesError),
     #[error("the sidecar failed")]
     Ssp(#[from] ssp::Error),
+    #[error("the scheduler failed")]
+    Scheduler(#[from] scheduler::Error),
     #[error("the database ended by itself ({status})\n{log}")]
     DatabaseEnded { status: std::process::ExitStatus, log: String },
     #[error("can't connect to {database}")]

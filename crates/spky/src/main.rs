@@ -8,6 +8,7 @@ mod error;
 mod logging;
 mod options;
 mod output;
+mod services;
 mod session;
 mod settings;
 mod sidecar;

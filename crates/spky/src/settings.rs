@@ -29,7 +29,9 @@ pub(crate) fn names(config: &Config) -> Result<Names, Error> {
 /// What is to be installed in the database. The address of the SSP is the one that the database calls.
 pub(crate) fn schema(config: &Config) -> Result<database::schema::SchemaOptions, Error> {
     let secret = config.auth_secret.as_ref().map(config::Secret::expose).unwrap_or_default();
-    let mut options = database::schema::SchemaOptions::new(names(config)?, ssp_url(config), secret);
+    // In a cluster views are registered at the scheduler.
+    let url = config.ssp.scheduler_url.as_ref().map_or_else(|| ssp_url(config), without_slash);
+    let mut options = database::schema::SchemaOptions::new(names(config)?, url, secret);
     options.capture = capture(config);
     options.ref_mode = ref_mode(config);
     options.job_tables = config.job_tables.keys().cloned().collect();
@@ -52,7 +54,43 @@ pub(crate) fn ssp(config: &Config, insecure: bool, export: Option<Export>) -> Re
         state_file: Some(config.ssp.persistence_file.clone()),
         id: config.ssp.id.clone(),
         names: names(config)?,
-        cluster: None,
+        cluster: config.ssp.scheduler_url.as_ref().map(|scheduler| ssp::Cluster {
+            scheduler: scheduler.clone(),
+            advertise: config.ssp.advertise_addr.is_some().then(|| ssp_url(config)),
+            heartbeat: config.ssp.heartbeat_interval,
+        }),
+        export,
+    })
+}
+
+/// The scheduler. `insecure` is what the command line said.
+pub(crate) fn scheduler(config: &Config, insecure: bool, export: Option<Export>) -> Result<scheduler::Settings, Error> {
+    let settings = &config.scheduler;
+    Ok(scheduler::Settings {
+        id: settings.id.clone(),
+        listen: settings.listen_addr,
+        secret: config.auth_secret.as_ref().map(|secret| secret.expose().to_owned()),
+        insecure,
+        database: database(config)?,
+        ref_mode: ref_mode(config),
+        names: names(config)?,
+        log: settings.wal_path.clone(),
+        replica: settings.replica_db_path.clone(),
+        executable: None,
+        update_interval: settings.snapshot_update_interval,
+        page_size: settings.bootstrap_page_size.get(),
+        poll_interval: settings.ssp_poll_interval,
+        pool: scheduler::pool::Settings {
+            load_balance: match settings.load_balance {
+                config::LoadBalance::RoundRobin => scheduler::pool::LoadBalance::RoundRobin,
+                config::LoadBalance::LeastQueries => scheduler::pool::LoadBalance::LeastQueries,
+                config::LoadBalance::LeastLoad => scheduler::pool::LoadBalance::LeastLoad,
+            },
+            heartbeat_timeout: settings.heartbeat_timeout,
+            bootstrap_timeout: settings.bootstrap_timeout,
+            max_buffer_per_ssp: settings.max_buffer_per_ssp.get() as u64,
+            ..scheduler::pool::Settings::default()
+        },
         export,
     })
 }
@@ -107,9 +145,21 @@ fn schedule(configured: &config::Schedule) -> jobs::Schedule {
 /// The address at which others reach the SSP: as configured, or this machine, if it listens on all interfaces.
 pub(crate) fn ssp_url(config: &Config) -> String {
     match &config.ssp.advertise_addr {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        Some(url) => without_slash(url),
         None => format!("http://{}", reachable(config.ssp.listen_addr)),
     }
+}
+
+/// The address at which the scheduler is reached: as configured for sidecars, or on this machine.
+pub(crate) fn scheduler_url(config: &Config) -> String {
+    match &config.ssp.scheduler_url {
+        Some(url) => without_slash(url),
+        None => format!("http://{}", reachable(config.scheduler.listen_addr)),
+    }
+}
+
+fn without_slash(url: &url::Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// Where a listener on `address` is reached from the same machine.

@@ -1,6 +1,6 @@
 //! `spky dev`: everything on this machine, from one command.
 //!
-//! Started in the order database, schema, sidecar, demo; stopped in the other one. All of it listens on loopback only.
+//! Started in the order database, schema, sidecar (or scheduler and sidecars), demo; stopped in the other one. All of it listens on loopback only.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +18,7 @@ use crate::demo::{self, Demo};
 use crate::error::Error;
 use crate::options::{self, LoginOptions};
 use crate::output::{Output, Ready};
+use crate::services::{Plan, Services};
 use crate::session::{self, Session};
 use crate::settings;
 use crate::signals::Signals;
@@ -34,9 +35,12 @@ pub(crate) struct Options {
     /// Port of the database on 127.0.0.1; 0 for any free one [default: 8000]
     #[arg(long, value_name = "PORT")]
     db_port: Option<u16>,
-    /// Port of the sidecar on 127.0.0.1; 0 for any free one [default: 8667]
+    /// Port of the sidecar, or of the scheduler, on 127.0.0.1; 0 for any free one [default: 8667, or 9667]
     #[arg(long, value_name = "PORT")]
     ssp_port: Option<u16>,
+    /// Run a scheduler with this many sidecars, instead of one sidecar alone
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=16))]
+    cluster: Option<u8>,
     /// Print one JSON object a line; the last is {"event":"ready",…}
     #[arg(long)]
     json: bool,
@@ -65,14 +69,27 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     let secret = secret(&config);
     config.auth_secret = Some(config::Secret::new(secret.as_str()));
 
-    let ssp_port = match options.ssp_port.unwrap_or(config.ssp.listen_addr.port()) {
+    let front = match options.cluster {
+        None => config.ssp.listen_addr.port(),
+        Some(_) => config.scheduler.listen_addr.port(),
+    };
+    let port = match options.ssp_port.unwrap_or(front) {
         0 => embedded::free_port()?,
         port => port,
     };
-    config.ssp.listen_addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ssp_port));
+    let front = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    config.ssp.scheduler_url = None;
+    match options.cluster {
+        None => config.ssp.listen_addr = front,
+        Some(_) => {
+            config.scheduler.listen_addr = front;
+            config.ssp.scheduler_url =
+                Some(format!("http://{front}").parse().map_err(|error| Error::Usage(format!("{front}: {error}")))?);
+        }
+    }
     config.ssp.advertise_addr = None;
     // Both ports are looked at before anything is started.
-    embedded::check_port(ssp_port)?;
+    embedded::check_port(port)?;
 
     let db_port = options.db_port.unwrap_or_else(|| db::port(&config));
     let server_settings = embedded::Settings {
@@ -80,7 +97,7 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
         storage: db::storage(options.data_dir.clone()),
         username: config.database.username.clone(),
         password: config.database.password.expose().to_owned(),
-        allow_net: vec![config.ssp.listen_addr],
+        allow_net: vec![front],
         log: options.data_dir.as_ref().map_or(Log::OnFailure, |directory| Log::File(directory.join("surrealdb.log"))),
         ..embedded::Settings::default()
     };
@@ -127,22 +144,30 @@ async fn with_database(
     output: Output,
 ) -> Result<(), Error> {
     let db_url = format!("ws://{}", server.address());
-    let mut ssp_settings = settings::ssp(&config, false, export)?;
-    ssp_settings.database.endpoint = db_url.parse()?;
-    // With the data goes the state.
-    ssp_settings.state_file = options.data_dir.as_ref().map(|directory| directory.join("spooky_state.json"));
-    let database_settings = ssp_settings.database.clone();
+    let mut database_settings = settings::database(&config)?;
+    database_settings.endpoint = db_url.parse()?;
     let install = settings::schema(&config)?;
     let prepared = prepare(options, &database_settings, &install, output);
     let demo = signals.unless(prepared).await?;
 
-    output.progress("sidecar", "starting")?;
-    let service = signals.unless(::ssp::Service::start_with_jobs(ssp_settings, Some(settings::jobs(&config)))).await?;
-    let ssp_url = format!("http://{}", service.address());
+    match options.cluster {
+        None => output.progress("sidecar", "starting")?,
+        Some(number) => output.progress("cluster", &format!("starting a scheduler and {number} sidecars"))?,
+    }
+    let plan = Plan {
+        config: &config,
+        database: database_settings,
+        data_dir: options.data_dir.as_deref(),
+        cluster: options.cluster.map(usize::from),
+        export,
+    };
+    let service = signals.unless(Services::start(plan)).await?;
+    let address = service.address().ok_or_else(|| Error::Usage("nothing was started".to_owned()))?;
+    let ssp_url = format!("http://{address}");
     let running = async {
         signals.unless(service.ready()).await?;
         let published = session::publish(
-            service.address().port(),
+            address.port(),
             &Session {
                 db: db_url.clone(),
                 ssp: ssp_url.clone(),
@@ -170,7 +195,7 @@ async fn with_database(
             status = server.ended() => {
                 Err(Error::DatabaseEnded { status: status?, log: server.last_words() })
             }
-            failure = service.failed() => Err(failure.into()),
+            failure = service.failed() => Err(failure),
             outcome = replay(demo, options.speed, output) => outcome,
         };
         drop(published);
@@ -180,7 +205,7 @@ async fn with_database(
     tracing::debug!("stopping the sidecar");
     let stopped = service.stop().await;
     outcome?;
-    Ok(stopped?)
+    stopped
 }
 
 /// Schema, Sp00ky's own tables, and the demo's rows that are there from the beginning.

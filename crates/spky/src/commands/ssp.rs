@@ -27,9 +27,6 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
     let signals = Signals::listen()?;
     let sources = options.database.over(sources).flag(Setting::SspListenAddr, "--listen", options.listen.as_ref());
     let (config, exports) = options::load_service(&sources, Level::INFO)?;
-    if config.ssp.scheduler_url.is_some() {
-        tracing::warn!("a scheduler is configured, but this version runs standalone only");
-    }
     let settings = settings::ssp(&config, options.insecure, exports.export.clone())?;
     let outcome = serve(settings, settings::jobs(&config), signals).await;
     exports.stop().await;

@@ -1,0 +1,104 @@
+//! A cluster of real processes: one scheduler, three sidecars, a database on RocksDB, under a steady workload.
+//!
+//! Whatever happens to them, all views equal SurrealDB's own answers afterwards. `SPKY_CLUSTER_SEED` (1) and
+//! `SPKY_CLUSTER_ROUNDS` (4) change what happens, and how often.
+//!
+//! The fault model: a process is killed (SIGKILL), stopped in good order (SIGTERM), or paused for longer than the scheduler waits
+//! for a sign of life (SIGSTOP), at a random moment, while clients register views and write. The database stays.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stage;
+mod workload;
+
+use std::time::{Duration, Instant};
+
+use stage::Cluster;
+use support::Random;
+use workload::{SCHEMA, Workload};
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_are_spread_over_sidecars_and_right() {
+    let cluster = Cluster::start(3, SCHEMA).await;
+    let mut workload = Workload::new(number("SPKY_CLUSTER_SEED", 1));
+    workload.write(&cluster.application, 50).await;
+    for _ in 0..30 {
+        let (id, surql, params) = workload.view();
+        let answer = cluster.register(&id, &surql, &params).await;
+        assert_eq!(answer["query_id"], id.as_str(), "{answer}");
+        assert!(answer["ssp_id"].as_str().is_some_and(|ssp| ssp.starts_with("ssp-")), "{answer}");
+        assert!(answer["ssp_url"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")), "{answer}");
+        assert!(answer["assigned_at"].is_string(), "{answer}");
+    }
+    workload.write(&cluster.application, 100).await;
+    cluster.agree(&workload.views).await;
+    let status = cluster.status().await.expect("the scheduler answers");
+    let views: Vec<u64> = status.ssps.iter().map(|ssp| ssp.views).collect();
+    assert_eq!(views, [10, 10, 10], "{status:#?}");
+
+    let (gone, _, _) = workload.views.pop().expect("there are views");
+    let (status, _) = cluster.post("/view/unregister", &serde_json::json!({ "id": gone })).await;
+    assert_eq!(status, 200);
+    assert!(!cluster.application.all_edges().await.contains_key(&gone));
+    let (status, answer) =
+        cluster.post("/proxy/query", &serde_json::json!({ "query": "SELECT VALUE n FROM thing:1" })).await;
+    assert_eq!((status, &answer[0]["status"]), (200, &"OK".into()), "{answer}");
+    cluster.post("/proxy/query", &serde_json::json!({ "query": "CREATE thing:forbidden" })).await;
+    let question = serde_json::json!({ "query": "SELECT * FROM thing:forbidden" });
+    let (_, answer) = cluster.post("/proxy/query", &question).await;
+    assert_eq!(answer[0]["result"], serde_json::json!([]), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_no_view_is_wrong() {
+    let mut cluster = Cluster::start(3, SCHEMA).await;
+    let seed = number("SPKY_CLUSTER_SEED", 1);
+    let mut random = Random(seed);
+    let mut workload = Workload::new(seed);
+    workload.write(&cluster.application, 50).await;
+    for _ in 0..20 {
+        let (id, surql, params) = workload.view();
+        cluster.register(&id, &surql, &params).await;
+    }
+    for round in 0..number("SPKY_CLUSTER_ROUNDS", 4) {
+        let victim = random.below(3) as usize;
+        let fault = random.below(4);
+        println!("round {round} of seed {seed}: fault {fault}, sidecar {victim}");
+        let mut writing = workload.for_writing();
+        let application = cluster.application.clone_for_writing();
+        let writer = tokio::spawn(async move { writing.write_steadily(&application, Duration::from_secs(4)).await });
+        tokio::time::sleep(Duration::from_millis(random.below(800))).await;
+        let started = Instant::now();
+        match fault {
+            0 => {
+                cluster.ssps[victim].kill();
+                cluster.all_ready(2).await;
+                println!("  views are served again after {:.1} s", started.elapsed().as_secs_f64());
+                cluster.start_ssp(victim);
+            }
+            1 => {
+                cluster.scheduler.kill();
+                tokio::time::sleep(Duration::from_millis(random.below(1_500))).await;
+                cluster.start_scheduler();
+            }
+            2 => {
+                cluster.ssps[victim].stop();
+                cluster.start_ssp(victim);
+            }
+            _ => {
+                cluster.ssps[victim].paused(tokio::time::sleep(Duration::from_millis(4_500))).await;
+            }
+        }
+        let (id, surql, params) = workload.view();
+        cluster.register(&id, &surql, &params).await;
+        writer.await.expect("the writer does not panic");
+        cluster.all_ready(3).await;
+        cluster.agree(&workload.views).await;
+        println!("  all {} views are right after {:.1} s", workload.views.len(), started.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,253 @@
+//! The processes of a cluster: a database, a scheduler, and sidecars.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use database::{Database, SchemaOptions};
+use embedded::Server;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use protocol::{Names, PoolStatus};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use crate::support::{Application, SECRET, client, database_settings};
+
+/// The database that everything is about.
+const NAME: &str = "app";
+/// How long a cluster may take to do what it is to do.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// A process of ours, which ends with this value.
+pub struct Process {
+    name: String,
+    child: Option<Child>,
+    pub address: SocketAddr,
+}
+
+/// A cluster. All of it ends with this value.
+pub struct Cluster {
+    pub server: Server,
+    pub application: Application,
+    pub scheduler: Process,
+    pub ssps: Vec<Process>,
+    http: reqwest::Client,
+    folder: TempDir,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+            kill(pid, signal).expect("it is our process");
+        }
+    }
+
+    /// SIGKILL, at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself, which the next look at it tells.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM, and what it takes to end.
+    pub fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        if let Some(mut child) = self.child.take() {
+            let status = child.wait().expect("it is our child");
+            assert!(status.success(), "{} ended with {status}", self.name);
+        }
+    }
+
+    /// SIGSTOP for as long as `meanwhile` takes.
+    pub async fn paused(&self, meanwhile: impl Future<Output = ()>) {
+        self.signal(Signal::SIGSTOP);
+        meanwhile.await;
+        self.signal(Signal::SIGCONT);
+    }
+}
+
+impl Cluster {
+    /// A cluster with so many sidecars, which are all ready.
+    pub async fn start(sidecars: usize, schema: &str) -> Cluster {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = || SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
+        let scheduler = Process { name: "scheduler".to_owned(), child: None, address: address() };
+        let settings = embedded::Settings {
+            executable: Some(env!("CARGO_BIN_EXE_spky").into()),
+            storage: embedded::Storage::RocksDb(folder.path().join("database")),
+            allow_net: vec![scheduler.address],
+            ..embedded::Settings::for_tests()
+        };
+        let server = Server::start(settings).await.expect("the embedded database starts");
+        let settings = database_settings(server.address(), NAME);
+        let database = Database::connect(settings, Names::default()).await.expect("the database answers");
+        database.import(schema).await.expect("the schema applies");
+        let url = format!("http://{}", scheduler.address);
+        database.apply(&SchemaOptions::new(Names::default(), url, SECRET)).await.expect("the system schema applies");
+        let application = Application { client: client(server.address(), NAME).await, database };
+        let ssps =
+            (0..sidecars).map(|number| Process { name: format!("ssp-{number}"), child: None, address: address() });
+        let ssps = ssps.collect();
+        let mut cluster = Cluster { server, application, scheduler, ssps, http: reqwest::Client::new(), folder };
+        cluster.start_scheduler();
+        (0..sidecars).for_each(|number| cluster.start_ssp(number));
+        cluster.all_ready(sidecars).await;
+        cluster
+    }
+
+    fn command(&self, role: &str, name: &str) -> Command {
+        let log = File::options().create(true).append(true).open(self.log(name)).expect("the folder is ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
+        let inherited = std::env::vars().map(|(name, _)| name);
+        inherited.filter(|name| name.starts_with("SPKY_")).for_each(|name| {
+            command.env_remove(name);
+        });
+        command
+            .arg(role)
+            .current_dir(self.folder.path())
+            .env("SPKY_AUTH_SECRET", SECRET)
+            .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
+            .env("SPKY_DB_NS", "test")
+            .env("SPKY_DB_NAME", NAME)
+            .env("SPKY_LOG", "info,ssp::cluster=debug,ssp::writer=debug,ssp::engine=debug,scheduler=debug")
+            .stdout(Stdio::null())
+            .stderr(log);
+        command
+    }
+
+    pub fn start_scheduler(&mut self) {
+        let mut command = self.command("scheduler", "scheduler");
+        command
+            .env("SPKY_SCHEDULER_LISTEN_ADDR", self.scheduler.address.to_string())
+            .env("SPKY_SCHEDULER_ID", "scheduler")
+            .env("SPKY_SCHEDULER_WAL_PATH", self.folder.path().join("log"))
+            .env("SPKY_SCHEDULER_REPLICA_DB_PATH", self.folder.path().join("replica"))
+            .env("SPKY_SNAPSHOT_UPDATE_INTERVAL_SECS", "1")
+            .env("SPKY_SCHEDULER_HEARTBEAT_TIMEOUT_MS", "3000")
+            .env("SPKY_SCHEDULER_SSP_POLL_INTERVAL_MS", "500");
+        self.scheduler.child = Some(command.spawn().expect("the scheduler starts"));
+    }
+
+    pub fn start_ssp(&mut self, number: usize) {
+        let ssp = &self.ssps[number];
+        let mut command = self.command("ssp", &ssp.name);
+        command
+            .env("SPKY_SCHEDULER_URL", format!("http://{}", self.scheduler.address))
+            .env("SPKY_SSP_LISTEN_ADDR", ssp.address.to_string())
+            .env("SPKY_SSP_ID", &ssp.name)
+            .env("SPKY_SPI_LISTEN_ADDR", "127.0.0.1:0")
+            .env("SPKY_SSP_HEARTBEAT_INTERVAL_MS", "500")
+            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", "5");
+        self.ssps[number].child = Some(command.spawn().expect("a sidecar starts"));
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
+    }
+
+    /// What all processes have logged last.
+    pub fn logs(&self) -> String {
+        let names = self.ssps.iter().map(|ssp| ssp.name.as_str()).chain(["scheduler"]);
+        let tail = |name: &str| {
+            let text = std::fs::read_to_string(self.log(name)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            format!("--- {name}\n{}\n", lines[lines.len().saturating_sub(60)..].join("\n"))
+        };
+        names.map(tail).collect()
+    }
+
+    pub async fn status(&self) -> Option<PoolStatus> {
+        let request = self.http.get(format!("http://{}/status", self.scheduler.address)).bearer_auth(SECRET);
+        request.send().await.ok()?.json().await.ok()
+    }
+
+    /// Waits until so many sidecars are ready, and no others are there, and each view has one.
+    pub async fn all_ready(&self, sidecars: usize) {
+        let started = Instant::now();
+        let mut last = None;
+        while started.elapsed() < LIMIT {
+            if let Some(status) = self.status().await {
+                let ready = status.ssps.iter().filter(|ssp| ssp.state == "ready").count();
+                if ready == sidecars && status.ssps.len() == sidecars && status.unassigned == 0 {
+                    return;
+                }
+                last = Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not all are ready: {last:#?}\n{}", self.logs());
+    }
+
+    /// Posts to the scheduler.
+    pub async fn post(&self, path: &str, body: &Json) -> (u16, Json) {
+        let url = format!("http://{}{path}", self.scheduler.address);
+        let answer = self.http.post(url).bearer_auth(SECRET).json(body).send().await;
+        let Ok(answer) = answer else { return (0, Json::Null) };
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap_or_default();
+        (status, serde_json::from_str(&text).unwrap_or(Json::String(text)))
+    }
+
+    pub async fn try_register(&self, id: &str, surql: &str, params: &str) -> (u16, Json) {
+        let body = json!({ "id": id, "surql": surql, "params": params, "clientId": "test", "ttl": "1h" });
+        self.post("/query/register", &body).await
+    }
+
+    /// Registers a view, as soon as that is possible.
+    pub async fn register(&self, id: &str, surql: &str, params: &str) -> Json {
+        let started = Instant::now();
+        loop {
+            let (status, body) = self.try_register(id, surql, params).await;
+            match status {
+                200 => return body,
+                0 | 502 | 503 | 504 if started.elapsed() < LIMIT => tokio::time::sleep(Duration::from_millis(50)).await,
+                _ => panic!("{surql}: {status} {body}\n{}", self.logs()),
+            }
+        }
+    }
+
+    /// Waits until each of these views shows what SurrealDB answers. Nobody may write meanwhile.
+    pub async fn agree(&self, views: &[(String, String, String)]) {
+        let started = Instant::now();
+        loop {
+            let versions = self.application.versions().await;
+            let shown = self.application.all_edges().await;
+            let mut differing = Vec::new();
+            for (id, surql, params) in views {
+                let expected = self.application.oracle(surql, params, &versions).await.expect("the query is answered");
+                let shown = shown.get(id).cloned().unwrap_or_default();
+                if shown != expected {
+                    differing.push(format!("{id} {surql} {params}:\n expected {expected:?}\n shown    {shown:?}"));
+                }
+            }
+            if differing.is_empty() {
+                return;
+            }
+            if started.elapsed() > LIMIT {
+                let status = self.status().await;
+                let owners = self.application.database.owners().await.expect("the database answers");
+                println!("{owners:?}");
+                panic!(
+                    "{} of {} views are wrong, such as {}\n{status:#?}\n{}",
+                    differing.len(),
+                    views.len(),
+                    differing[0],
+                    self.logs()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
