@@ -34,6 +34,10 @@ pub struct RecordPage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub next: Option<u32>,
+    /// The `after` of the next page, where pages go by the ids of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub after: Option<String>,
 }
 
 /// The hash of a record.

@@ -25,6 +25,7 @@ mod fold;
 mod functions;
 mod library;
 mod locate;
+mod reading;
 mod refusal;
 mod scalar;
 mod syntax;
@@ -34,6 +35,7 @@ pub use catalog::{Catalog, CatalogError, FieldFacts, Permission};
 pub use compile::{Query, compile, compile_as};
 pub use error::{Error, ErrorKind};
 pub use library::SurrealLibrary;
+pub use reading::reads_only;
 pub use value::{parse_record_id, parse_value};
 
 /// The longest text that is read, in bytes.

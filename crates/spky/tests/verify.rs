@@ -249,5 +249,5 @@ async fn what_can_not_be_compared_is_neither_equal_nor_different() {
     let mut other = world;
     other.settings.database.database = "another".to_owned();
     let (code, text) = verify(&stage, &other, &[]).await;
-    assert!(code == Some(2) && text.contains("is a sidecar of test/one"), "{text}");
+    assert!(code == Some(2) && text.contains("is a copy of test/one"), "{text}");
 }

@@ -4,6 +4,7 @@ mod members;
 mod proxy;
 mod queries;
 mod state;
+mod verify;
 
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -44,6 +45,11 @@ pub(crate) fn router(context: Context, secret: Option<&str>) -> Router {
         .route("/query/register", post(queries::register))
         .route("/view/register", post(queries::register))
         .route("/view/unregister", post(queries::unregister))
+        .route("/verify", get(verify::holdings))
+        .route("/verify/records", post(verify::records))
+        .route("/verify/repair", post(verify::repair))
+        .route("/verify/table/{table}", get(verify::table))
+        .route("/verify/views", get(verify::views))
         .route("/ssp/register", post(members::register))
         .route("/ssp/heartbeat", post(members::heartbeat))
         .route("/ssp/catch_up", post(members::catch_up))

@@ -36,6 +36,11 @@ pub(super) async fn query(State(context): State<Context>, request: Request) -> R
     }
     let question: Question = serde_json::from_slice(&bytes)
         .map_err(|error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}")))?;
+    let invalid = |error: query::Error| Failure::new(ErrorCode::InvalidRequest, error.to_string());
+    if !query::reads_only(&question.query).map_err(invalid)? {
+        // The replica would not change anything either. For some statements it would not say so.
+        return Err(Failure::new(ErrorCode::Forbidden, "the replica is for reading, and this query may write"));
+    }
     let answer = proxy.answer_json(&question.query, question.vars).await.map_err(|error| failure(&error))?;
     Ok(Json(answer).into_response())
 }

@@ -41,6 +41,22 @@ async fn views_are_spread_over_sidecars_and_right() {
     let views: Vec<u64> = status.ssps.iter().map(|ssp| ssp.views).collect();
     assert_eq!(views, [10, 10, 10], "{status:#?}");
 
+    let (code, text) = cluster.spky(&["verify"]);
+    assert_eq!(code, Some(0), "{text}");
+    let lines = ["thing", "owner"].map(|table| text.lines().filter(|line| line.contains(table)).count());
+    assert!(lines.iter().all(|lines| *lines >= 1), "{text}");
+    // An import leaves no trace in the changefeed: all copies differ, and are mended together.
+    cluster.application.run("OPTION IMPORT; UPSERT thing:1 SET n = 77, owner = owner:1").await;
+    let (code, text) = cluster.spky(&["verify"]);
+    assert_eq!(code, Some(1), "{text}");
+    let (code, text) = cluster.spky(&["verify", "--fix"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = cluster.spky(&["verify"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = cluster.spky(&["status"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(["ssp-0", "ssp-1", "ssp-2"].iter().all(|ssp| text.contains(ssp)), "{text}");
+
     let (gone, _, _) = workload.views.pop().expect("there are views");
     let (status, _) = cluster.post("/view/unregister", &serde_json::json!({ "id": gone })).await;
     assert_eq!(status, 200);
@@ -48,7 +64,9 @@ async fn views_are_spread_over_sidecars_and_right() {
     let (status, answer) =
         cluster.post("/proxy/query", &serde_json::json!({ "query": "SELECT VALUE n FROM thing:1" })).await;
     assert_eq!((status, &answer[0]["status"]), (200, &"OK".into()), "{answer}");
-    cluster.post("/proxy/query", &serde_json::json!({ "query": "CREATE thing:forbidden" })).await;
+    let (status, answer) =
+        cluster.post("/proxy/query", &serde_json::json!({ "query": "CREATE thing:forbidden" })).await;
+    assert_eq!((status, &answer["code"]), (403, &"FORBIDDEN".into()), "{answer}");
     let question = serde_json::json!({ "query": "SELECT * FROM thing:forbidden" });
     let (_, answer) = cluster.post("/proxy/query", &question).await;
     assert_eq!(answer[0]["result"], serde_json::json!([]), "{answer}");

@@ -157,6 +157,27 @@ impl Cluster {
         self.folder.path().join(format!("{name}.log"))
     }
 
+    /// Runs a command about this cluster. Answers its exit code and what it printed.
+    pub fn spky(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let scheduler = format!("http://{}", self.scheduler.address);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("SPKY_AUTH_SECRET", SECRET)
+            .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
+            .env("SPKY_DB_NS", "test")
+            .env("SPKY_DB_NAME", NAME)
+            .env("SPKY_SCHEDULER_URL", &scheduler);
+        if arguments.contains(&"verify") {
+            command.args(["--ssp", &scheduler]);
+        }
+        let output = command.output().expect("the command runs");
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text = format!("{out}{err}");
+        (output.status.code(), text)
+    }
+
     /// What all processes have logged last.
     pub fn logs(&self) -> String {
         let names = self.ssps.iter().map(|ssp| ssp.name.as_str()).chain(["scheduler"]);

@@ -78,7 +78,7 @@ pub(super) async fn table(
     let page = ask(&context.engine, |reply| Question::RowHashes { table, from, reply }).await;
     let page = page.map_err(|error| failure(&context, error))?;
     let records = page.rows.iter().map(|(id, hash)| RecordHash { id: json::id_text(id), hash: Some((*hash).into()) });
-    Ok(Json(RecordPage { records: records.collect(), next: page.next }))
+    Ok(Json(RecordPage { records: records.collect(), next: page.next, after: None }))
 }
 
 /// The hashes of some records, at most 1,000, in the order asked for: when everything has been taken in that was committed

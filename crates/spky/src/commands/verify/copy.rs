@@ -1,9 +1,10 @@
-//! Somebody who holds a copy of the database: a sidecar.
+//! Somebody who holds a copy of the database: a sidecar, or the replica of a scheduler.
 
 use std::collections::HashMap;
 
 use protocol::{
-    ContentHash, Holdings, RecordHash, RecordPage, RecordsRequest, RepairRequest, ViewComparison, ViewKey, ViewsRequest,
+    ContentHash, Holdings, PoolStatus, RecordHash, RecordPage, RecordsRequest, RepairRequest, ViewComparison, ViewKey,
+    ViewsRequest,
 };
 use url::form_urlencoded::byte_serialize;
 
@@ -21,6 +22,22 @@ impl Copy {
         Ok(Self { sidecar: Sidecar::new(&target.ssp, target.secret.as_ref())? })
     }
 
+    /// The copies that an address stands for: that of the sidecar there; or of the scheduler, and of all its sidecars.
+    pub(super) async fn behind(target: &Target) -> Result<Vec<Self>, Error> {
+        let first = Copy::new(target)?;
+        let pool: PoolStatus = match first.sidecar.get("/status").await {
+            Err(Error::Refused { status: 404, .. }) => return Ok(vec![first]),
+            status => status?,
+        };
+        let mut copies = vec![first];
+        for ssp in pool.ssps {
+            let invalid = |error| Error::Usage(format!("the address of the sidecar {}: {error}", ssp.ssp_id));
+            let address = url::Url::parse(&ssp.url).map_err(invalid)?;
+            copies.push(Self { sidecar: Sidecar::new(&address, target.secret.as_ref())? });
+        }
+        Ok(copies)
+    }
+
     pub(super) fn name(&self) -> &str {
         self.sidecar.address()
     }
@@ -31,7 +48,7 @@ impl Copy {
         if holds == database {
             return Ok(());
         }
-        Err(Error::Usage(format!("{} is a sidecar of {holds}, not of {database}", self.name())))
+        Err(Error::Usage(format!("{} is a copy of {holds}, not of {database}", self.name())))
     }
 
     /// What it holds, when it has taken in everything that was committed before the call.
@@ -49,13 +66,16 @@ impl Copy {
         // In a path a space is no plus.
         let table = byte_serialize(table.as_bytes()).collect::<String>().replace('+', "%20");
         let mut records = HashMap::new();
-        let mut from = Some(0);
-        while let Some(place) = from {
-            let page: RecordPage = self.sidecar.get(&format!("/verify/table/{table}?from={place}")).await?;
+        let mut beginning = String::new();
+        loop {
+            let page: RecordPage = self.sidecar.get(&format!("/verify/table/{table}{beginning}")).await?;
             records.extend(page.records.into_iter().map(|record| (record.id, record.hash)));
-            from = page.next;
+            beginning = match (page.next, page.after) {
+                (Some(place), _) => format!("?from={place}"),
+                (None, Some(id)) => format!("?after={}", byte_serialize(id.as_bytes()).collect::<String>()),
+                (None, None) => return Ok(records),
+            };
         }
-        Ok(records)
     }
 
     /// The hashes of some records, in the order asked for, when everything committed before the call has been taken in.

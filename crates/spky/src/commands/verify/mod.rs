@@ -1,4 +1,4 @@
-//! `spky verify`: whether the sidecar holds what the database holds, and the database the edges that it should.
+//! `spky verify`: whether the sidecar, or the scheduler and all its sidecars, hold what the database holds, and the database the edges that it should.
 //!
 //! Both go on changing meanwhile, so a difference counts only when it stays the same: `tables.rs` says how.
 //!
@@ -43,7 +43,8 @@ pub(crate) struct Options {
     /// One JSON object instead of lines for people
     #[arg(long)]
     json: bool,
-    /// Address of the sidecar [default: the one of `spky dev`, or the configured one]; may be given several times
+    /// Address of the sidecar, or of a scheduler, which stands for its replica and all its sidecars [default: the one of `spky
+    /// dev`, or the configured one]; may be given several times
     #[arg(long, value_name = "URL")]
     ssp: Vec<String>,
     #[command(flatten)]
@@ -54,9 +55,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<ExitCode, Error> {
     let config = options::load(&options.database.over(sources), Level::WARN)?;
     let target = Target::find(&config, options.ssp.first().map(String::as_str))?;
-    let mut copies = vec![Copy::new(&target)?];
+    let mut copies = Copy::behind(&target).await?;
     for address in options.ssp.iter().skip(1) {
-        copies.push(Copy::new(&Target::find(&config, Some(address))?)?);
+        copies.extend(Copy::behind(&Target::find(&config, Some(address))?).await?);
     }
     let description = target.database.to_string();
     let connecting = Error::database(format!("can't connect to {description}"));
