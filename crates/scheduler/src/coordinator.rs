@@ -4,7 +4,8 @@
 //! one that fails is asked for again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use database::Database;
@@ -19,6 +20,7 @@ use crate::log::EventLog;
 use crate::peers::{PeerError, Peers};
 use crate::pool::{
     Action, Beat, Epoch, Load, Location, Outcome, Placement, Pool, Registration, SspId, Start, State, Target, Ticket,
+    ViewCounts,
 };
 use crate::replica::{Frozen, Replica};
 
@@ -54,6 +56,19 @@ struct Inner {
     loading: Mutex<HashMap<SspId, (Epoch, Frozen)>>,
     /// One registration of a sidecar after the other.
     registering: tokio::sync::Mutex<()>,
+    /// The first event that the log had when it was truncated last.
+    first_kept: AtomicU64,
+}
+
+/// The coordinator, for those who must not keep it.
+#[derive(Clone)]
+pub(crate) struct Watched(Weak<Inner>);
+
+impl Watched {
+    /// The coordinator, if it is still there.
+    pub(crate) fn get(&self) -> Option<Coordinator> {
+        self.0.upgrade().map(Coordinator)
+    }
 }
 
 /// Why a sidecar can't join now.
@@ -89,6 +104,7 @@ impl Coordinator {
             couriers: Mutex::default(),
             loading: Mutex::default(),
             registering: tokio::sync::Mutex::default(),
+            first_kept: AtomicU64::default(),
         };
         Ok(Coordinator(Arc::new(inner)))
     }
@@ -287,6 +303,21 @@ impl Coordinator {
         (ssps, (counts.orphans + counts.adopting + counts.releasing + counts.refused) as u64)
     }
 
+    /// How many views there are of each kind.
+    pub(crate) fn counts(&self) -> ViewCounts {
+        self.pool().counts()
+    }
+
+    /// The first event that the log still has, as of the last look.
+    pub(crate) fn first_kept(&self) -> u64 {
+        self.0.first_kept.load(Ordering::Relaxed)
+    }
+
+    /// For those who look at it from time to time.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched(Arc::downgrade(&self.0))
+    }
+
     /// Whether the snapshot stands still.
     pub(crate) fn is_frozen(&self) -> bool {
         !lock(&self.0.loading).is_empty()
@@ -418,6 +449,9 @@ impl Coordinator {
         let first = needed_from.min(oldest).min(applied);
         if let Err(error) = log.truncate_before(first).await {
             tracing::warn!(%error, "the log could not be truncated");
+        }
+        if let Ok(range) = log.range().await {
+            self.0.first_kept.store(range.start, Ordering::Relaxed);
         }
     }
 

@@ -22,6 +22,7 @@ mod error;
 mod http;
 mod identity;
 pub mod log;
+mod metrics;
 mod peers;
 pub mod pool;
 pub mod replica;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use database::{Database, SchemaOptions};
-use serving::{Status, Supervised};
+use serving::{Status, Supervised, Traffic};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ use crate::http;
 use crate::identity;
 use crate::log::wal::{self, Wal};
 use crate::log::{self, EventLog};
+use crate::metrics;
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::replica::{self, Replica};
@@ -100,6 +101,8 @@ impl Service {
             Supervised::spawn(&status, "the readiness", be_ready(reached, replica.clone(), status.clone())),
         ];
 
+        metrics::observe(&metrics.meter(), &status, &coordinator.watched());
+        let traffic = Traffic::new(&metrics.meter());
         let context = http::Context {
             id: settings.id.clone(),
             coordinator,
@@ -109,12 +112,14 @@ impl Service {
             database: settings.database.database.clone(),
             ref_mode: settings.ref_mode,
             metrics: metrics.clone(),
+            traffic: traffic.clone(),
         };
         let router = http::router(context, settings.secret.as_deref());
         let shutdown = Arc::new(Notify::new());
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
-            serving::serve(listener, router, serving::Limits::default(), || (), stop.notified()).await;
+            serving::serve(listener, router, serving::Limits::default(), || traffic.connection(), stop.notified())
+                .await;
         });
         Ok(Service { address, status, shutdown, server, capture: capturing, helpers, replica, metrics })
     }

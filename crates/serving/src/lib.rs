@@ -1,6 +1,6 @@
 //! What all services of Sp00ky have in common: their life ([`Status`], [`Supervised`]), and their HTTP interfaces: [`serve`]
 //! bounds what a client may take, [`finish`] adds what every endpoint has, [`require_token`] guards, a [`Body`] says what is
-//! wrong with it, and a [`Failure`] is an answer.
+//! wrong with it, a [`Failure`] is an answer, and [`Traffic`] counts.
 
 mod body;
 mod failure;
@@ -10,6 +10,7 @@ mod stall;
 mod status;
 mod supervise;
 mod token;
+mod traffic;
 
 pub use body::{Body, bytes_of};
 pub use failure::Failure;
@@ -18,3 +19,4 @@ pub use serve::{Limits, serve};
 pub use status::Status;
 pub use supervise::{Supervised, supervised};
 pub use token::{Secret, require_token};
+pub use traffic::{Connection, Traffic, count, span};

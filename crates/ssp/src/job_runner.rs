@@ -84,8 +84,14 @@ impl JobRunner {
             let shutdown = Arc::new(Notify::new());
             let (stop, metrics) = (shutdown.clone(), metrics.clone());
             let server = tokio::spawn(async move {
-                serving::serve(listener, router, serving::Limits::default(), || metrics.connection(), stop.notified())
-                    .await;
+                serving::serve(
+                    listener,
+                    router,
+                    serving::Limits::default(),
+                    || metrics.traffic().connection(),
+                    stop.notified(),
+                )
+                .await;
             });
             tracing::info!(%address, "listening for callbacks of executors");
             Listener { address, shutdown, server }

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use circuit::Statistics;
 use database::Database;
-use telemetry::{Counter, Histogram, KeyValue, Meter, UpDownCounter};
+use telemetry::{Counter, Histogram, KeyValue, Meter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::command::{Command, Description, EngineSender, WriterSender};
-use serving::Status;
+use serving::{Status, Traffic};
 
 /// How long a scrape waits for the engine to describe itself. What it said last counts for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,9 +43,7 @@ struct Instruments {
     transactions: Histogram<f64>,
     retries: Counter<u64>,
     registrations: Counter<u64>,
-    requests: Histogram<f64>,
-    failures: Counter<u64>,
-    connections: UpDownCounter<i64>,
+    traffic: Traffic,
     /// What the engine said last of itself. Held for as long as it takes to copy it.
     described: Arc<Mutex<Option<Description>>>,
 }
@@ -56,7 +54,6 @@ impl Metrics {
         let duration = |name: &'static str, help: &'static str, bounds: &[f64]| {
             meter.f64_histogram(name).with_description(help).with_unit("s").with_boundaries(bounds.to_vec()).build()
         };
-        let connections = meter.i64_up_down_counter("spky.http.connections").with_description("Open connections");
         Metrics(Arc::new(Instruments {
             captured: counter("spky.changes.captured", "Changes that came from the changefeed or by /ingest"),
             capture_lag: duration(
@@ -73,14 +70,11 @@ impl Metrics {
             transactions: duration("spky.transaction.duration", "What writing results takes, by its outcome", &SLOW),
             retries: counter("spky.transaction.retries", "Writings of results that were tried again"),
             registrations: counter("spky.registrations", "Views registered, refreshed or replaced by clients"),
-            requests: duration("spky.http.request.duration", "What answering a request takes", &SLOW),
-            failures: counter("spky.http.failures", "Requests that were answered with an error, by its code"),
-            connections: connections.build(),
+            traffic: Traffic::new(meter),
             described: Arc::default(),
         }))
     }
 
-    /// Metrics that nobody reads.
     /// Changes came from a source; the oldest of them was committed at that time, if that is known.
     pub(crate) fn captured(&self, source: &'static str, changes: usize, committed: Option<SystemTime>) {
         self.0.captured.add(changes as u64, &[KeyValue::new("source", source)]);
@@ -119,24 +113,9 @@ impl Metrics {
         self.0.registrations.add(1, &[]);
     }
 
-    /// A request was answered. `route` is the endpoint's path as the router knows it.
-    pub(crate) fn request(&self, method: &'static str, route: String, status: u16, duration: Duration) {
-        let labels = [
-            KeyValue::new("method", method),
-            KeyValue::new("route", route),
-            KeyValue::new("status", i64::from(status)),
-        ];
-        self.0.requests.record(duration.as_secs_f64(), &labels);
-    }
-
-    pub(crate) fn failure(&self, route: String, code: &'static str) {
-        self.0.failures.add(1, &[KeyValue::new("route", route), KeyValue::new("code", code)]);
-    }
-
-    /// Counts a connection for as long as the answer lives.
-    pub(crate) fn connection(&self) -> Connection {
-        self.0.connections.add(1, &[]);
-        Connection(self.clone())
+    /// Counts requests and connections.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.traffic
     }
 
     /// Asks the engine what it holds. That it has no time or is gone, is no error: what it said last still counts.
@@ -213,16 +192,6 @@ impl Metrics {
 
 /// What is looked up in the engine's description of itself.
 type Look<T> = fn(&Description) -> T;
-
-/// An open connection, for those who count them.
-#[derive(Debug)]
-pub(crate) struct Connection(Metrics);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.0.connections.add(-1, &[]);
-    }
-}
 
 /// Asks the engine for the sake of a collector, until it is gone.
 pub(crate) async fn keep_fresh(metrics: Metrics, engine: EngineSender) {

@@ -177,8 +177,14 @@ impl Service {
         });
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {
-            serving::serve(listener, router, serving::Limits::default(), || metrics.connection(), stop.notified())
-                .await;
+            serving::serve(
+                listener,
+                router,
+                serving::Limits::default(),
+                || metrics.traffic().connection(),
+                stop.notified(),
+            )
+            .await;
         });
         Ok(Service {
             address,

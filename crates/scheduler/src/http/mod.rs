@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use database::RefMode;
 use protocol::ErrorCode;
-use serving::{Failure, Secret};
+use serving::{Failure, Secret, Traffic};
 use tokio::sync::mpsc;
 
 use crate::capture::Errand;
@@ -28,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) database: String,
     pub(crate) ref_mode: RefMode,
     pub(crate) metrics: telemetry::Metrics,
+    pub(crate) traffic: Traffic,
 }
 
 /// The whole interface.
@@ -54,7 +55,9 @@ pub(crate) fn router(context: Context, secret: Option<&str>) -> Router {
         .route("/ssp/heartbeat", post(members::heartbeat))
         .route("/ssp/catch_up", post(members::catch_up))
         .route_layer(middleware::from_fn_with_state(Secret::new(secret), serving::require_token));
-    serving::finish(open.merge(guarded)).with_state(context)
+    serving::finish(open.merge(guarded))
+        .layer(middleware::from_fn_with_state(context.traffic.clone(), serving::count))
+        .with_state(context)
 }
 
 fn unavailable(error: &impl ToString) -> Failure {

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod observed;
 mod stage;
 mod workload;
 

@@ -194,6 +194,12 @@ impl Cluster {
         request.send().await.ok()?.json().await.ok()
     }
 
+    /// What the scheduler tells of itself.
+    pub async fn metrics(&self) -> String {
+        let request = self.http.get(format!("http://{}/metrics", self.scheduler.address)).bearer_auth(SECRET);
+        request.send().await.expect("the scheduler answers").text().await.expect("a text")
+    }
+
     /// Waits until so many sidecars are ready, and no others are there, and each view has one.
     pub async fn all_ready(&self, sidecars: usize) {
         let started = Instant::now();

@@ -124,7 +124,7 @@ pub(crate) fn router(context: Context) -> Router {
     let (open, of_open) = open().split_for_parts();
     let (guarded, of_guarded) = guarded().split_for_parts();
     let document = openapi::Document::new(&openapi::describe(of_open, of_guarded));
-    let traces = TraceLayer::new_for_http().make_span_with(observe::span).on_response(
+    let traces = TraceLayer::new_for_http().make_span_with(serving::span).on_response(
         |response: &Response, latency: Duration, span: &Span| {
             span.record("http.response.status_code", response.status().as_u16());
             tracing::debug!(status = response.status().as_u16(), ?latency, "answered");
@@ -133,7 +133,7 @@ pub(crate) fn router(context: Context) -> Router {
     let secret = Secret::new(context.settings.secret.as_deref());
     let router = open.merge(guarded.route_layer(middleware::from_fn_with_state(secret, serving::require_token)));
     serving::finish(router.layer(Extension(document)))
-        .layer(middleware::from_fn_with_state(context.telling.counted.clone(), observe::count))
+        .layer(middleware::from_fn_with_state(context.telling.counted.traffic().clone(), serving::count))
         .layer(traces)
         .with_state(context)
 }
