@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use circuit::Value;
-use database::jobs::{Claim, Conclusion, JobBell, JobError, Phase, Ring};
+use database::jobs::{Claim, Conclusion, JobBell, JobError, Phase, Ring, Which};
 use database::{Database, SchemaOptions, Settings};
 use faults::{Fault, Network};
 use protocol::Names;
@@ -165,7 +165,11 @@ async fn an_accepted_job_is_nobodys_to_lose() {
     let table = db.job_table("job", true).await.unwrap().unwrap();
     db.keep_runner("a", Duration::from_secs(60)).await.unwrap();
     run(&root, "CREATE job:1 SET path = '/'; CREATE job:2 SET path = '/'").await;
-    let claimed = db.claim_jobs(&table, Claim { runner: "a", limit: 2, at_random: false }).await.unwrap().jobs;
+    let claimed = db
+        .claim_jobs(&table, Claim { runner: "a", which: Which::Due { limit: 2, at_random: false } })
+        .await
+        .unwrap()
+        .jobs;
     db.remove_runner("a").await.unwrap();
     let lost = db.processing_jobs(&table, "b").await.unwrap();
     assert_eq!((claimed.len(), lost.len()), (2, 2));

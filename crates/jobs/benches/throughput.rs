@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::post;
 use circuit::Value;
-use database::jobs::{Claim, Conclusion, Phase};
+use database::jobs::{Claim, Conclusion, Phase, Which};
 use database::{Database, SchemaOptions};
 use embedded::Server;
 use jobs::{Backend, Mode, Runner, Settings};
@@ -131,7 +131,8 @@ async fn floor(database: &Database, concurrency: usize, jobs: usize) -> Outcome<
     let mut done = 0;
     let mut writers = JoinSet::new();
     while done < jobs {
-        let claim = Claim { runner: RUNNER, limit: concurrency - writers.len(), at_random: false };
+        let claim =
+            Claim { runner: RUNNER, which: Which::Due { limit: concurrency - writers.len(), at_random: false } };
         for job in database.claim_jobs(&table, claim).await?.jobs {
             let (database, table) = (database.clone(), table.clone());
             writers.spawn(async move {

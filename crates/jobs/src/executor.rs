@@ -1,16 +1,13 @@
 //! Makes one attempt at a job, and writes how it ended. Who has claimed or dispatched the job is nothing to it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use database::Database;
 use database::jobs::{Conclusion, Job, JobError, JobTable, Phase};
-use tokio::sync::OnceCell;
 
 use crate::backend::{Backend, Mode};
 use crate::call::Caller;
 use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::ledger::Ledger;
 use crate::retry::Failure;
 
 /// The first pause after a conclusion that could not be written, and the longest.
@@ -19,53 +16,34 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 /// What it takes to run the jobs of one backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Executor {
-    pub(crate) database: Database,
-    pub(crate) backend: Arc<Backend>,
+    pub(crate) ledger: Ledger,
     pub(crate) caller: Caller,
     pub(crate) health: Health,
-    pub(crate) metrics: Metrics,
-    /// What the table calls the states of its jobs, once it has been prepared.
-    pub(crate) table: Arc<OnceCell<JobTable>>,
 }
 
 impl Executor {
-    /// The table of the jobs; `None` if it has not been prepared. One request, none if it has been asked for before.
-    ///
-    /// # Errors
-    /// If the database does not answer.
-    pub(crate) async fn table(&self) -> Result<Option<&JobTable>, database::Error> {
-        if let Some(table) = self.table.get() {
-            return Ok(Some(table));
-        }
-        let is_callback = self.backend.mode == Mode::Callback;
-        match self.database.job_table(&self.backend.table, is_callback).await? {
-            Some(table) => Ok(Some(self.table.get_or_init(|| async { table }).await)),
-            None => Ok(None),
-        }
-    }
-
     /// Calls the backend and writes what came of it.
     pub(crate) async fn run(&self, table: &JobTable, job: Job) {
         let started = Instant::now();
         let _running = self.health.started();
-        let outcome = self.caller.call(&self.backend, &job).await;
+        let outcome = self.caller.call(&self.ledger.backend, &job).await;
         self.health.ended(outcome.as_ref().err());
         let conclusion = match outcome {
-            Ok(result) => match self.backend.mode {
+            Ok(result) => match self.ledger.backend.mode {
                 Mode::Request => Conclusion::Success { result },
-                Mode::Callback => Conclusion::Accepted { within: self.backend.timeout(&job) },
+                Mode::Callback => Conclusion::Accepted { within: self.ledger.backend.timeout(&job) },
             },
-            Err(failure) => failure.conclude(&job, self.backend.retry_delay),
+            Err(failure) => failure.conclude(&job, self.ledger.backend.retry_delay),
         };
-        self.metrics.attempt(&self.backend.name, outcome_of(&conclusion), started.elapsed());
+        self.ledger.metrics.attempt(&self.ledger.backend.name, outcome_of(&conclusion), started.elapsed());
         // A callback may be faster than the answer that accepts the job: then there is nothing left to conclude.
         self.conclude(table, &job, Phase::Made, conclusion).await;
     }
 
     /// Ends an attempt that nobody makes any more, if it has come no further than `phase`.
     pub(crate) async fn fail(&self, table: &JobTable, job: &Job, phase: Phase, failure: Failure) {
-        let conclusion = failure.conclude(job, self.backend.retry_delay);
-        self.metrics.abandoned(&self.backend.name, outcome_of(&conclusion));
+        let conclusion = failure.conclude(job, self.ledger.backend.retry_delay);
+        self.ledger.metrics.abandoned(&self.ledger.backend.name, outcome_of(&conclusion));
         self.conclude(table, job, phase, conclusion).await;
     }
 
@@ -74,9 +52,9 @@ impl Executor {
         let [mut pause, longest] = PAUSES;
         let id = database::text::record_id(&job.attempt.id);
         loop {
-            match self.database.conclude_job(table, &job.attempt, phase, &conclusion).await {
+            match self.ledger.database.conclude_job(table, &job.attempt, phase, &conclusion).await {
                 Ok(true) => {
-                    report(&self.backend, &id, &conclusion);
+                    report(&self.ledger.backend, &id, &conclusion);
                     return;
                 }
                 Ok(false) => {

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use circuit::RecordId;
 use database::Error;
-use database::jobs::{Claim, JobBell, JobTable, Phase, Ring};
-use tokio::sync::watch;
+use database::jobs::{Claim, Job, JobBell, JobTable, Phase, Ring, Which};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::backend::Mode;
+use crate::dispatcher::{Answer, Request};
 use crate::executor::Executor;
 use crate::retry::Failure;
 use crate::under_way::UnderWay;
@@ -42,6 +43,8 @@ pub(crate) struct Lane {
     pub(crate) interval: Duration,
     /// How long attempts may go on when the runner stops.
     pub(crate) drain: Duration,
+    /// Jobs that are to be run out of turn.
+    pub(crate) requests: mpsc::Receiver<Request>,
     /// Whether the runner stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -72,7 +75,7 @@ impl Lane {
     pub(crate) async fn run(mut self) {
         let Some(table) = self.prepared().await else { return };
         let mut under_way = UnderWay::default();
-        let mut bell = JobBell::new(self.executor.database.clone(), &table.name);
+        let mut bell = JobBell::new(self.executor.ledger.database.clone(), &table.name);
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut look = Look::Now;
@@ -83,7 +86,7 @@ impl Lane {
                 look = Look::Now;
             }
             under_way.forget_ended();
-            let room = self.executor.backend.concurrency.saturating_sub(under_way.len());
+            let room = self.executor.ledger.backend.concurrency.saturating_sub(under_way.len());
             if look == Look::Now && room > 0 {
                 look = self.claim(&table, room, &mut experience, &mut under_way).await;
             }
@@ -97,6 +100,7 @@ impl Lane {
                 // Whoever could have told has gone: also a stop.
                 _ = stopping.changed() => {}
                 () = under_way.ended() => {}
+                Some(request) = self.requests.recv() => self.run_out_of_turn(&table, request, &mut under_way).await,
                 _ = ticks.tick() => self.look_after(&table, &mut under_way).await,
                 ring = bell.next(until.saturating_duration_since(Instant::now())) => match ring {
                     Ring::Pending => look = Look::Now,
@@ -110,10 +114,10 @@ impl Lane {
 
     /// Waits until the table is there, as `spky apply` makes it; `None` if the runner stops before.
     async fn prepared(&mut self) -> Option<JobTable> {
-        let backend = self.executor.backend.clone();
+        let backend = self.executor.ledger.backend.clone();
         let mut is_reported = false;
         loop {
-            let pause = match self.executor.table().await {
+            let pause = match self.executor.ledger.table().await {
                 Ok(Some(table)) => return Some(table.clone()),
                 Ok(None) => {
                     if !is_reported {
@@ -146,7 +150,13 @@ impl Lane {
         let is_doubtful = experience.doubtful_until.is_some_and(|until| Instant::now() < until);
         let limit = if is_doubtful { 1 } else { room };
         let at_random = experience.is_contended || is_doubtful;
-        match self.executor.database.claim_jobs(table, Claim { runner: &self.runner, limit, at_random }).await {
+        match self
+            .executor
+            .ledger
+            .database
+            .claim_jobs(table, Claim { runner: &self.runner, which: Which::Due { limit, at_random } })
+            .await
+        {
             Ok(claimed) if !claimed.is_alive => {
                 tracing::warn!(table = table.name, "this runner does not count as alive, and claims nothing for now");
                 Look::At(Instant::now() + PAUSE)
@@ -154,10 +164,7 @@ impl Lane {
             Ok(claimed) => {
                 experience.is_contended = false;
                 experience.failures = 0;
-                for job in claimed.jobs {
-                    let (executor, table) = (self.executor.clone(), table.clone());
-                    under_way.spawn(job.attempt.clone(), async move { executor.run(&table, job).await });
-                }
+                self.begin(table, claimed.jobs, under_way);
                 match claimed.next_due {
                     Some(Duration::ZERO) => Look::Now,
                     Some(delay) => Look::At(Instant::now() + delay.min(POLL)),
@@ -181,10 +188,46 @@ impl Lane {
         }
     }
 
+    /// Has jobs run that have been claimed.
+    fn begin(&self, table: &JobTable, jobs: Vec<Job>, under_way: &mut UnderWay) {
+        for job in jobs {
+            let (executor, table) = (self.executor.clone(), table.clone());
+            under_way.spawn(job.attempt.clone(), async move { executor.run(&table, job).await });
+        }
+    }
+
+    /// Claims one job, if there is room, and has it run.
+    async fn run_out_of_turn(&self, table: &JobTable, Request { job, reply }: Request, under_way: &mut UnderWay) {
+        if reply.is_closed() {
+            // Whoever asked has been told that nobody knows, and may have asked somebody else.
+            return;
+        }
+        under_way.forget_ended();
+        let answer = if under_way.len() < self.executor.ledger.backend.concurrency {
+            let claim = Claim { runner: &self.runner, which: Which::One(&job) };
+            match self.executor.ledger.database.claim_jobs(table, claim).await {
+                Ok(claimed) if !claimed.is_alive => {
+                    Answer::Unavailable("this runner does not count as alive".to_owned())
+                }
+                Ok(claimed) if claimed.jobs.is_empty() => Answer::NotPending,
+                Ok(claimed) => {
+                    self.begin(table, claimed.jobs, under_way);
+                    Answer::Claimed
+                }
+                Err(Error::Conflict { .. }) => Answer::Unavailable("somebody else is writing this job".to_owned()),
+                Err(error) => Answer::Unavailable(error.to_string()),
+            }
+        } else {
+            Answer::Full
+        };
+        // A job that has been claimed is run, whether or not somebody still wants to know.
+        let _ = reply.send(answer);
+    }
+
     /// Stops attempts that are not ours any more, and ends those that nobody makes.
     async fn look_after(&self, table: &JobTable, under_way: &mut UnderWay) {
         let executor = &self.executor;
-        match executor.database.processing_jobs(table, &self.runner).await {
+        match executor.ledger.database.processing_jobs(table, &self.runner).await {
             Ok(jobs) => {
                 let known: HashSet<&str> = jobs.iter().map(|job| job.attempt.process_uuid.as_str()).collect();
                 let stopped = under_way.stop(|process_uuid, _| !known.contains(process_uuid));
@@ -199,13 +242,13 @@ impl Lane {
             }
             Err(error) => tracing::warn!(table = table.name, %error, "can't look at jobs under way"),
         }
-        if executor.backend.mode == Mode::Request {
+        if executor.ledger.backend.mode == Mode::Request {
             return;
         }
-        match executor.database.overdue_jobs(table, OVERDUE_AT_ONCE).await {
+        match executor.ledger.database.overdue_jobs(table, OVERDUE_AT_ONCE).await {
             Ok(jobs) => {
                 for job in &jobs {
-                    let reason = format!("no callback within {:?}", executor.backend.timeout(job));
+                    let reason = format!("no callback within {:?}", executor.ledger.backend.timeout(job));
                     executor.fail(table, job, Phase::Accepted, Failure::retryable("CALLBACK_TIMEOUT", reason)).await;
                 }
             }
@@ -221,7 +264,7 @@ impl Lane {
             }
         };
         if tokio::time::timeout(self.drain, drained).await.is_err() {
-            let (table, jobs) = (&self.executor.backend.table, under_way.len());
+            let (table, jobs) = (&self.executor.ledger.backend.table, under_way.len());
             tracing::warn!(table, jobs, "jobs take too long to be finished, they are left to be tried again");
         }
     }

@@ -15,16 +15,21 @@
 //! *janitor* says that this runner is alive; lanes take care of the jobs of runners that are not, and of callbacks that
 //! do not come.
 //!
+//! A lane claims a job out of turn when a [`Dispatcher`] says so, and a [`Clerk`] concludes attempts that are made elsewhere.
+//!
 //! Towards the backend this is at least once: an attempt whose outcome is not known is made again. All attempts of a
 //! job carry the same `Idempotency-Key`.
 
 mod backend;
 mod call;
+mod clerk;
+mod dispatcher;
 mod error;
 mod executor;
 mod health;
 mod janitor;
 mod lane;
+mod ledger;
 mod metrics;
 mod path;
 mod retry;
@@ -34,8 +39,10 @@ mod spi;
 mod under_way;
 
 pub use backend::{Backend, Mode};
+pub use clerk::Clerk;
+pub use dispatcher::{Answer, Dispatcher};
 pub use error::Error;
 pub use health::{BackendHealth, Healths};
 pub use runner::{Runner, Settings, Stopper};
 pub use schedule::Schedule;
-pub use spi::Guard;
+pub use spi::{Callback, Effect, Guard, Outcome};

@@ -1,22 +1,23 @@
 //! A running runner: its lanes, from start to graceful stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use database::Database;
 use telemetry::Meter;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::backend::{Backend, Mode};
 use crate::call::Caller;
+use crate::dispatcher::{Dispatcher, Request};
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::health::Healths;
 use crate::janitor;
 use crate::lane::Lane;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::schedule;
 use crate::spi::{self, Guard};
@@ -51,12 +52,13 @@ pub struct Runner {
     lanes: Vec<LaneSeed>,
     stopping: watch::Sender<bool>,
     healths: Healths,
+    dispatcher: Dispatcher,
     drain: Duration,
 }
 
 /// A lane that is not at work yet.
 #[derive(Debug)]
-struct LaneSeed(Executor);
+struct LaneSeed(Executor, mpsc::Receiver<Request>);
 
 impl Runner {
     /// A runner that does nothing until [`Runner::run`].
@@ -67,18 +69,14 @@ impl Runner {
         let healths = Healths::default();
         let metrics = Metrics::new(meter, &healths);
         let mut lanes = Vec::with_capacity(settings.backends.len());
-        for backend in settings.backends {
+        let (dispatcher, requests) = Dispatcher::new(settings.backends.iter().map(|backend| &*backend.table));
+        for (backend, requests) in settings.backends.into_iter().zip(requests) {
             let callback = settings.callback_base.as_ref().map(|base| callback_url(base, &backend.table));
             let caller = Caller::new(&backend, callback)
                 .map_err(|source| Error::Client { backend: backend.name.clone(), source })?;
-            lanes.push(LaneSeed(Executor {
-                database: database.clone(),
-                caller,
-                health: healths.add(&backend.name, &backend.table),
-                metrics: metrics.clone(),
-                table: Arc::default(),
-                backend: Arc::new(backend),
-            }));
+            let health = healths.add(&backend.name, &backend.table);
+            let ledger = Ledger::new(database.clone(), backend, metrics.clone());
+            lanes.push(LaneSeed(Executor { ledger, caller, health }, requests));
         }
         Ok(Runner {
             // Each start is a runner of its own: what the one before had under way is lost, and is found.
@@ -90,6 +88,7 @@ impl Runner {
             lanes,
             stopping: watch::Sender::new(false),
             healths,
+            dispatcher,
             drain: settings.drain,
         })
     }
@@ -99,11 +98,16 @@ impl Runner {
         self.healths.clone()
     }
 
+    /// What has single jobs run now.
+    pub fn dispatcher(&self) -> Dispatcher {
+        self.dispatcher.clone()
+    }
+
     /// The interface that executors call back. Whoever serves it puts the peer's address into each request, as axum's
     /// `ConnectInfo`.
     pub fn spi(&self, guard: Guard) -> Router {
-        let executors = self.lanes.iter().map(|LaneSeed(executor)| executor);
-        spi::router(guard, executors.filter(|executor| executor.backend.mode == Mode::Callback).cloned().collect())
+        let ledgers = self.lanes.iter().map(|LaneSeed(executor, _)| &executor.ledger);
+        spi::router(guard, ledgers.filter(|ledger| ledger.backend.mode == Mode::Callback).cloned().collect())
     }
 
     /// What ends [`Runner::run`] in good order: nothing is claimed any more, and what is under way has some time to
@@ -123,12 +127,13 @@ impl Runner {
         let mut tasks = JoinSet::new();
         // What never ends by itself: in a set, it ends with this future, also if that is dropped.
         let mut beside = JoinSet::new();
-        for LaneSeed(executor) in lanes {
-            for schedule in &executor.backend.schedules {
-                beside.spawn(schedule::run(database.clone(), executor.backend.table.clone(), schedule.clone()));
+        for LaneSeed(executor, requests) in lanes {
+            let backend = &executor.ledger.backend;
+            for schedule in &backend.schedules {
+                beside.spawn(schedule::run(database.clone(), backend.table.clone(), schedule.clone()));
             }
             let stopping = stopping.subscribe();
-            let lane = Lane { executor, runner: name.clone(), interval, drain, stopping };
+            let lane = Lane { executor, runner: name.clone(), interval, drain, requests, stopping };
             tasks.spawn(lane.run());
         }
         beside.spawn(janitor::keep_alive(database.clone(), name.clone(), lease, interval));

@@ -5,6 +5,8 @@ mod support;
 
 use std::time::Duration;
 
+use circuit::{Key, RecordId};
+use jobs::Answer;
 use serde_json::json;
 use support::{Backend, LIMIT, World, codes, of_table, wait_for};
 
@@ -289,4 +291,33 @@ async fn a_claim_whose_answer_was_lost_is_noticed_by_the_runner_itself() {
     assert_eq!((&job["status"], codes(&job)), (&json!("success"), vec!["LOST"]));
     assert_eq!(backend.attempts("job:1"), [2]);
     runner.stop().await;
+}
+
+/// Catches a job that waits for its time although it was asked for, and one that is run beyond the bound of its table, or twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_run_out_of_turn_within_the_bound_of_its_table() {
+    let world = World::start(&["job"]).await;
+    let backend = Backend::start().await;
+    let runner = world.runner(vec![jobs::Backend { concurrency: 1, ..of_table("job", &backend) }]).await;
+    world.run("CREATE job:due SET path = '/ok'").await;
+    world.finished("job:due").await;
+    world.run("CREATE job:a, job:b SET path = '/gate', run_at = time::now() + 1d").await;
+    let job = |table: &str, key: &str| RecordId::new(table, Key::String(key.into()));
+    assert_eq!(runner.dispatcher.run(job("other", "a")).await, Answer::NoSuchTable);
+    assert_eq!(runner.dispatcher.run(job("job", "nobody")).await, Answer::NotPending);
+    assert_eq!(runner.dispatcher.run(job("job", "a")).await, Answer::Claimed);
+    wait_for("it is called", || backend.attempts("job:a") == [1]).await;
+    assert_eq!(runner.dispatcher.run(job("job", "b")).await, Answer::Full);
+    backend.open();
+    world.finished("job:a").await;
+    assert_eq!(world.job("job:b").await["status"], "pending");
+    // The first may still count as under way for a moment.
+    while runner.dispatcher.run(job("job", "b")).await == Answer::Full {}
+    world.finished("job:b").await;
+    while runner.dispatcher.run(job("job", "a")).await == Answer::Full {}
+    assert_eq!(runner.dispatcher.run(job("job", "a")).await, Answer::NotPending);
+    assert_eq!((backend.attempts("job:a"), backend.attempts("job:b")), (vec![1], vec![1]));
+    let dispatcher = runner.dispatcher.clone();
+    runner.stop().await;
+    assert!(matches!(dispatcher.run(job("job", "b")).await, Answer::Unavailable(_)));
 }

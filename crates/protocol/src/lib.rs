@@ -9,6 +9,7 @@ mod duration;
 mod error;
 mod events;
 mod hash;
+mod job;
 mod key;
 mod names;
 mod request;
@@ -24,6 +25,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ErrorBody, ErrorCode};
 pub use events::{ChangedRow, RowAction, ViewChange};
 pub use hash::{ContentHash, ContentHashError, EntryHasher};
+pub use job::{Applied, Dispatched, JobRequest, JobResult, JobRun, JobStatus};
 pub use key::{ViewKey, ViewKeyError};
 pub use names::{DEFAULT_PREFIX, Names, NamesError, USERS};
 pub use request::{

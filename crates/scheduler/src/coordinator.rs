@@ -238,6 +238,11 @@ impl Coordinator {
         self.act(|pool, now| pool.mismatch(now, ssp, epoch));
     }
 
+    /// Chooses a ready sidecar by the strategy, other than these.
+    pub(crate) fn choose_ready(&self, exclude: &[SspId]) -> Option<Target> {
+        self.pool().choose_ready(exclude)
+    }
+
     pub(crate) fn place(&self, key: &ViewKey) -> Placement {
         self.pool().place(key)
     }

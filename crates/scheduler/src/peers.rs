@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::Delivery;
 use protocol::{
-    Acknowledged, BINARY, EPOCH_HEADER, ErrorBody, HELD_HEADER, Health, TICKET_HEADER, TakenOver, ViewKey, ViewKeys,
+    Acknowledged, BINARY, EPOCH_HEADER, ErrorBody, HELD_HEADER, Health, JobRequest, JobRun, TICKET_HEADER, TakenOver,
+    ViewKey, ViewKeys,
 };
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -80,6 +81,12 @@ impl Peers {
     pub(crate) async fn give_away(&self, to: &Target, views: Vec<ViewKey>) -> Result<(), PeerError> {
         let request = self.asked(to, "cluster/give_away").json(&ViewKeys { views });
         checked(request.send().await?).await.map(drop)
+    }
+
+    /// Has a sidecar run a job now.
+    pub(crate) async fn run_job(&self, url: &str, job: &JobRequest) -> Result<JobRun, PeerError> {
+        let request = self.post(url, "job/run").timeout(SHORT).json(job);
+        Ok(checked(request.send().await?).await?.json().await?)
     }
 
     /// The keys of all views that a sidecar keeps.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use database::{Database, SchemaOptions};
+use jobs::Clerk;
 use serving::{Status, Supervised, Traffic};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
@@ -86,7 +87,7 @@ impl Service {
         .await?;
         let peers = Peers::new(settings.secret.clone())?;
         let means = Means {
-            database,
+            database: database.clone(),
             log,
             log_id: log_id.to_string(),
             replica: replica.clone(),
@@ -94,6 +95,7 @@ impl Service {
             progress: reached.clone(),
             poll_interval: settings.poll_interval,
         };
+        let clerk = Clerk::new(settings.job_tables.clone(), &database, &metrics.meter());
         let coordinator = Coordinator::start(means, Pool::new(settings.pool.clone())).await?;
         let capturing = tokio::spawn(capturing(capture, status.clone()));
         let helpers = vec![
@@ -113,6 +115,7 @@ impl Service {
             ref_mode: settings.ref_mode,
             metrics: metrics.clone(),
             traffic: traffic.clone(),
+            clerk,
         };
         let router = http::router(context, settings.secret.as_deref());
         let shutdown = Arc::new(Notify::new());

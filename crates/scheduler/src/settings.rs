@@ -41,6 +41,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// The figures that the pool goes by.
     pub pool: pool::Settings,
+    /// The tables of jobs, of which results are taken.
+    pub job_tables: Vec<jobs::Backend>,
     /// Where metrics are exported to, besides being there to be scraped.
     pub export: Option<telemetry::Export>,
 }

@@ -91,15 +91,15 @@ pub(crate) fn scheduler(config: &Config, insecure: bool, export: Option<Export>)
             max_buffer_per_ssp: settings.max_buffer_per_ssp.get() as u64,
             ..scheduler::pool::Settings::default()
         },
+        job_tables: backends(config),
         export,
     })
 }
 
 /// The runner of jobs, and the listener that executors call back.
 pub(crate) fn jobs(config: &Config) -> ssp::JobSettings {
-    let backends = config.job_tables.iter().map(|(table, configured)| backend(table, configured)).collect();
     ssp::JobSettings {
-        runner: jobs::Settings::new(backends),
+        runner: jobs::Settings::new(backends(config)),
         spi: ssp::SpiSettings {
             listen: config.spi.listen_addr,
             base_url: config.spi.base_url.as_ref().map(ToString::to_string),
@@ -108,6 +108,10 @@ pub(crate) fn jobs(config: &Config) -> ssp::JobSettings {
             rate_limit: config.spi.rate_limit,
         },
     }
+}
+
+fn backends(config: &Config) -> Vec<jobs::Backend> {
+    config.job_tables.iter().map(|(table, configured)| backend(table, configured)).collect()
 }
 
 fn backend(table: &str, configured: &config::JobTable) -> jobs::Backend {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use database::Database;
 use ipnet::IpNet;
-use jobs::{Guard, Healths, Mode, Runner, Stopper};
+use jobs::{Dispatcher, Guard, Healths, Mode, Runner, Stopper};
 use telemetry::Meter;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -48,6 +48,7 @@ pub(crate) struct JobRunner {
     running: Option<(Supervised, Stopper)>,
     spi: Option<Listener>,
     healths: Healths,
+    dispatcher: Dispatcher,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,12 @@ impl JobRunner {
     ) -> Result<Self, Error> {
         let Some(JobSettings { mut runner, spi }) = settings.filter(|settings| !settings.runner.backends.is_empty())
         else {
-            return Ok(JobRunner { running: None, spi: None, healths: Healths::default() });
+            return Ok(JobRunner {
+                running: None,
+                spi: None,
+                healths: Healths::default(),
+                dispatcher: Dispatcher::default(),
+            });
         };
         let is_called_back = runner.backends.iter().any(|backend| backend.mode == Mode::Callback);
         let listener = if is_called_back { Some(listen(spi.listen).await?) } else { None };
@@ -96,14 +102,19 @@ impl JobRunner {
             tracing::info!(%address, "listening for callbacks of executors");
             Listener { address, shutdown, server }
         });
-        let (stopper, healths) = (runner.stopper(), runner.healths());
+        let (stopper, healths, dispatcher) = (runner.stopper(), runner.healths(), runner.dispatcher());
         let running = Supervised::spawn(status, "the runner of jobs", runner.run());
-        Ok(JobRunner { running: Some((running, stopper)), spi, healths })
+        Ok(JobRunner { running: Some((running, stopper)), spi, healths, dispatcher })
     }
 
     /// How the backends are doing.
     pub(crate) fn healths(&self) -> Healths {
         self.healths.clone()
+    }
+
+    /// What has single jobs run now.
+    pub(crate) fn dispatcher(&self) -> Dispatcher {
+        self.dispatcher.clone()
     }
 
     /// Where executors call back.

@@ -174,6 +174,7 @@ impl Service {
             status: status.clone(),
             telling,
             backends: jobs.healths(),
+            dispatcher: jobs.dispatcher(),
         });
         let stop = shutdown.clone();
         let server = tokio::spawn(async move {

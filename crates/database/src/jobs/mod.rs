@@ -18,7 +18,7 @@
 //! Measured on SurrealDB 3.3.5: the index over `(status, next_attempt_at)` serves both conditions, the order and the
 //! limit of a look for due jobs, so it reads what it answers. Of transactions that claim the same job at once, one
 //! commits, and the others fail with a conflict, on both stores; eight claimers that take the first of the same due
-//! jobs fail three times out of four. Whoever has lost one chooses at random from more jobs ([`Claim::at_random`]).
+//! jobs fail three times out of four. Whoever has lost one chooses at random from more jobs ([`Which::Due`]).
 
 mod bell;
 mod row;
@@ -62,10 +62,21 @@ pub struct JobTable {
 pub struct Claim<'a> {
     /// The name of the runner.
     pub runner: &'a str,
-    /// How many jobs at most.
-    pub limit: usize,
-    /// Whether to choose by chance from more jobs than that: others may be after the first of them.
-    pub at_random: bool,
+    pub which: Which<'a>,
+}
+
+/// Which jobs a runner is after.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// Those that are due, the ones that have waited longest first.
+    Due {
+        /// How many jobs at most.
+        limit: usize,
+        /// Whether to choose by chance from more jobs than that: others may be after the first of them.
+        at_random: bool,
+    },
+    /// This one, also before it is due.
+    One(&'a RecordId),
 }
 
 /// What a runner gets.
@@ -165,24 +176,35 @@ impl Database {
         self.run_retrying(ACTION, "DELETE $runner RETURN NONE", self.runner(runner)).await.map(drop)
     }
 
-    /// Claims jobs that are due, those that have waited longest first. One request, O(log n + claimed).
+    /// Claims jobs that are pending. One request, O(log n + claimed).
     ///
     /// # Errors
     /// [`Error::Conflict`] if another runner was after the same jobs: claim again, at random.
     pub async fn claim_jobs(&self, table: &JobTable, claim: Claim<'_>) -> Result<Claimed> {
         const ACTION: &str = "claiming jobs";
         let mut variables = self.runner(claim.runner);
-        let choice = if claim.at_random { claim.limit.saturating_mul(CHOICE) } else { claim.limit };
         variables.insert("owner", claim.runner.to_owned());
-        variables.insert("limit", claim.limit as i64);
-        variables.insert("choice", choice as i64);
         let name = escape(&table.name);
-        let first = if claim.at_random { "array::slice(array::shuffle($due), 0, $limit)" } else { "$due" };
+        let (due, first) = match claim.which {
+            Which::Due { limit, at_random } => {
+                let choice = if at_random { limit.saturating_mul(CHOICE) } else { limit };
+                variables.insert("limit", limit as i64);
+                variables.insert("choice", choice as i64);
+                let due = format!(
+                    "SELECT VALUE id FROM {name} WHERE status = 'pending' AND next_attempt_at <= time::now() \
+                     ORDER BY next_attempt_at LIMIT $choice"
+                );
+                (due, if at_random { "array::slice(array::shuffle($due), 0, $limit)" } else { "$due" })
+            }
+            Which::One(id) => {
+                variables.insert("job", record_id_to_sdk(id).map_err(converting(ACTION))?);
+                ("SELECT VALUE id FROM $job WHERE status = 'pending'".to_owned(), "$due")
+            }
+        };
         let text = format!(
             "BEGIN; \
              LET $alive = (SELECT VALUE alive_until > time::now() FROM ONLY $runner) ?? false; \
-             LET $due = IF $alive {{ SELECT VALUE id FROM {name} WHERE status = 'pending' \
-                 AND next_attempt_at <= time::now() ORDER BY next_attempt_at LIMIT $choice }} ELSE {{ [] }}; \
+             LET $due = IF $alive {{ {due} }} ELSE {{ [] }}; \
              LET $claimed = UPDATE {first} SET status = 'processing', owner = $owner, started_at = time::now(), \
                  process_uuid = <string> rand::uuid::v4(), attempts = (attempts ?? 0) + 1 \
                  WHERE status = 'pending' RETURN {fields}; \

@@ -5,12 +5,12 @@ use database::jobs::{Conclusion, Job, JobTable, Phase};
 
 use super::request::{Callback, Outcome};
 use crate::call::{capped, executor_type};
-use crate::executor::Executor;
+use crate::ledger::Ledger;
 use crate::retry::Failure;
 
 /// What came of a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub enum Effect {
     /// The job has been concluded, or will be tried again.
     Written,
     /// Nothing, and it never will.
@@ -23,24 +23,24 @@ pub(super) enum Effect {
 ///
 /// # Errors
 /// If the database can't be reached, or its schema does not take the outcome: then the callback may come again.
-pub(super) async fn conclude(executor: &Executor, callback: &Callback) -> Result<Effect, Error> {
-    let effect = attempt(executor, callback).await?;
+pub(crate) async fn conclude(ledger: &Ledger, callback: &Callback) -> Result<Effect, Error> {
+    let effect = attempt(ledger, callback).await?;
     if let Effect::Stale(_) = effect {
-        executor.metrics.callback(&executor.backend.name, "stale");
+        ledger.metrics.callback(&ledger.backend.name, "stale");
     }
     Ok(effect)
 }
 
-async fn attempt(executor: &Executor, callback: &Callback) -> Result<Effect, Error> {
-    let Some(table) = executor.table().await? else { return Ok(Effect::Stale("the job table is not prepared")) };
-    let Some(job) = executor.database.find_job(table, &callback.node_uuid).await? else {
+async fn attempt(ledger: &Ledger, callback: &Callback) -> Result<Effect, Error> {
+    let Some(table) = ledger.table().await? else { return Ok(Effect::Stale("the job table is not prepared")) };
+    let Some(job) = ledger.database.find_job(table, &callback.node_uuid).await? else {
         return Ok(Effect::Stale("there is no such job"));
     };
     if let Some(reason) = staleness(table, &job, callback) {
         return Ok(Effect::Stale(reason));
     }
     let expected = executor_type(&job);
-    if callback.executor_type != expected {
+    if callback.executor_type.as_ref().is_some_and(|executor_type| *executor_type != expected) {
         return Ok(Effect::Refused(format!("the job is for an executor of the type `{expected}`")));
     }
     let (conclusion, outcome) = match callback.outcome.clone() {
@@ -48,16 +48,16 @@ async fn attempt(executor: &Executor, callback: &Callback) -> Result<Effect, Err
         Outcome::Error { reason, code, is_retryable } => {
             let code = code.unwrap_or_else(|| "EXECUTOR_ERROR".to_owned());
             let failure = Failure { is_retryable, ..Failure::permanent(code, reason) };
-            let conclusion = failure.conclude(&job, executor.backend.retry_delay);
+            let conclusion = failure.conclude(&job, ledger.backend.retry_delay);
             let outcome = if matches!(conclusion, Conclusion::Retry { .. }) { "retry" } else { "failed" };
             (conclusion, outcome)
         }
     };
     // The job may have gone on since it was read.
-    if !executor.database.conclude_job(table, &job.attempt, Phase::Accepted, &conclusion).await? {
+    if !ledger.database.conclude_job(table, &job.attempt, Phase::Accepted, &conclusion).await? {
         return Ok(Effect::Stale("the attempt has been superseded"));
     }
-    executor.metrics.callback(&executor.backend.name, outcome);
+    ledger.metrics.callback(&ledger.backend.name, outcome);
     Ok(Effect::Written)
 }
 

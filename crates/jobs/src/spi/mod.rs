@@ -24,11 +24,13 @@ use serde_json::{Value, json};
 
 pub use guard::Guard;
 
-use crate::executor::Executor;
+use crate::ledger::Ledger;
 use crate::retry::truncate;
-use callback::Effect;
+pub use callback::Effect;
+pub(crate) use callback::conclude;
 use guard::Verdict;
-use request::{Callback, Place};
+use request::Place;
+pub use request::{Callback, Outcome};
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 1 << 20;
@@ -42,12 +44,12 @@ const AUDIT_LIMIT: usize = 4 << 10;
 struct Context {
     guard: Arc<Guard>,
     /// Those in callback mode.
-    executors: Arc<[Executor]>,
+    ledgers: Arc<[Ledger]>,
 }
 
 /// The whole interface. Whoever serves it puts the peer's address into each request, as [`ConnectInfo`].
-pub(crate) fn router(guard: Guard, executors: Vec<Executor>) -> Router {
-    let context = Context { guard: Arc::new(guard), executors: executors.into() };
+pub(crate) fn router(guard: Guard, ledgers: Vec<Ledger>) -> Router {
+    let context = Context { guard: Arc::new(guard), ledgers: ledgers.into() };
     Router::new()
         .route("/spi/{namespace}/executor_callback", post(executor_callback))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "there is no such endpoint") })
@@ -64,11 +66,11 @@ async fn executor_callback(
     body: Bytes,
 ) -> Result<Json<Value>, Failure> {
     let callback = Callback::parse(&body, place).map_err(|reason| Failure::new(ErrorCode::InvalidRequest, reason))?;
-    let executor = context.executors.iter().find(|executor| executor.backend.table == namespace);
-    let executor = executor.ok_or_else(|| {
+    let ledger = context.ledgers.iter().find(|ledger| ledger.backend.table == namespace);
+    let ledger = ledger.ok_or_else(|| {
         Failure::new(ErrorCode::NotFound, format!("there is no job table `{namespace}` with executors that call back"))
     })?;
-    match callback::conclude(executor, &callback).await {
+    match callback::conclude(ledger, &callback).await {
         Ok(Effect::Written) => Ok(Json(json!({ "status": "ok" }))),
         Ok(Effect::Stale(reason)) => {
             tracing::warn!(namespace, job = callback.node_uuid, reason, "a stale callback has no effect");

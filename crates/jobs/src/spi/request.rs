@@ -12,22 +12,33 @@ pub(super) struct Place {
     process_uuid: Option<String>,
 }
 
-/// A callback.
+/// What somebody who is done says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Callback {
+pub struct Callback {
     /// The job.
-    pub(super) node_uuid: String,
+    pub node_uuid: String,
     /// The attempt, as the body says or else the address.
-    pub(super) process_uuid: Option<String>,
-    pub(super) executor_type: String,
-    pub(super) outcome: Outcome,
+    pub process_uuid: Option<String>,
+    /// What kind of executor it is; nothing if that is not to be compared with the job.
+    pub executor_type: Option<String>,
+    /// How it went.
+    pub outcome: Outcome,
 }
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub enum Outcome {
+    /// The job is done, with this result.
     Result(Value),
-    Error { reason: String, code: Option<String>, is_retryable: bool },
+    /// It is not.
+    Error {
+        /// For people.
+        reason: String,
+        /// Stable, for programs.
+        code: Option<String>,
+        /// Whether another attempt may go better.
+        is_retryable: bool,
+    },
 }
 
 impl Callback {
@@ -37,7 +48,7 @@ impl Callback {
         let body: Value = serde_json::from_slice(body).map_err(|error| format!("invalid body: {error}"))?;
         let Value::Object(mut body) = body else { return Err("invalid body: expected an object".to_owned()) };
         let node_uuid = required(&mut body, "node_uuid")?;
-        let executor_type = required(&mut body, "executor_type")?;
+        let executor_type = Some(required(&mut body, "executor_type")?);
         let process_uuid = text(&mut body, "process_uuid")?.or(place.process_uuid.filter(|uuid| !uuid.is_empty()));
         let is_retryable = match body.remove("retryable") {
             None | Some(Value::Null) => false,
@@ -45,12 +56,7 @@ impl Callback {
             Some(_) => return Err("`retryable` is not a boolean".to_owned()),
         };
         let code = text(&mut body, "error_type")?;
-        let error = match body.remove("error") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(reason)) => Some(reason),
-            // Whatever it is, it is the reason.
-            Some(other) => Some(other.to_string()),
-        };
+        let error = body.remove("error").and_then(reason);
         let outcome = match (body.remove("result"), error) {
             (Some(_), Some(_)) => return Err("`result` and `error` are given at once".to_owned()),
             (Some(result), None) => Outcome::Result(result),
@@ -58,6 +64,15 @@ impl Callback {
             (None, None) => return Err("`result` or `error` is missing".to_owned()),
         };
         Ok(Callback { node_uuid, process_uuid, executor_type, outcome })
+    }
+}
+
+/// What is given as an error. Whatever it is, it is the reason.
+fn reason(error: Value) -> Option<String> {
+    match error {
+        Value::Null => None,
+        Value::String(reason) => Some(reason),
+        other => Some(other.to_string()),
     }
 }
 
@@ -94,7 +109,7 @@ mod tests {
             body
         };
         let success = parse(&with("result", json!({ "size": 1 }))).unwrap();
-        assert_eq!((success.node_uuid.as_str(), success.executor_type.as_str()), ("abc-123", "merge-videos"));
+        assert_eq!((success.node_uuid.as_str(), success.executor_type.as_deref()), ("abc-123", Some("merge-videos")));
         assert_eq!(success.outcome, Outcome::Result(json!({ "size": 1 })));
         assert_eq!(parse(&with("result", Value::Null)).unwrap().outcome, Outcome::Result(Value::Null));
         let mut error = with("error", json!("FFmpeg failed"));

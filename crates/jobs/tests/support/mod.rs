@@ -122,8 +122,7 @@ impl World {
     pub async fn runner_with(&self, settings: Settings) -> Running {
         let metrics = telemetry::Metrics::new("test", "test", None).expect("metrics");
         let runner = Runner::new(settings, self.database().await, &metrics.meter()).expect("a runner");
-        let (stopper, healths) = (runner.stopper(), runner.healths());
-        Running { stopper, healths, metrics, task: tokio::spawn(runner.run()) }
+        Running::start(runner, metrics)
     }
 
     /// A runner whose executors call back, and the address that they call.
@@ -174,8 +173,7 @@ pub async fn run_with_spi(settings: Settings, database: Database, guard: Guard) 
     let runner = Runner::new(settings, database, &metrics.meter()).expect("a runner");
     let service = runner.spi(guard).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
-    let (stopper, healths) = (runner.stopper(), runner.healths());
-    (Running { stopper, healths, metrics, task: tokio::spawn(runner.run()) }, base)
+    (Running::start(runner, metrics), base)
 }
 
 /// Waits until something is so.
@@ -201,11 +199,17 @@ pub fn codes(job: &Json) -> Vec<&str> {
 pub struct Running {
     pub stopper: Stopper,
     pub healths: jobs::Healths,
+    pub dispatcher: jobs::Dispatcher,
     pub metrics: telemetry::Metrics,
     pub task: JoinHandle<()>,
 }
 
 impl Running {
+    fn start(runner: Runner, metrics: telemetry::Metrics) -> Running {
+        let (stopper, healths, dispatcher) = (runner.stopper(), runner.healths(), runner.dispatcher());
+        Running { stopper, healths, dispatcher, metrics, task: tokio::spawn(runner.run()) }
+    }
+
     /// Stops in good order.
     pub async fn stop(self) {
         self.stopper.stop();

@@ -1,11 +1,13 @@
 //! The HTTP interface.
 
+mod jobs;
 mod members;
 mod proxy;
 mod queries;
 mod state;
 mod verify;
 
+use ::jobs::Clerk;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use database::RefMode;
@@ -29,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) ref_mode: RefMode,
     pub(crate) metrics: telemetry::Metrics,
     pub(crate) traffic: Traffic,
+    pub(crate) clerk: Clerk,
 }
 
 /// The whole interface.
@@ -51,6 +54,8 @@ pub(crate) fn router(context: Context, secret: Option<&str>) -> Router {
         .route("/verify/repair", post(verify::repair))
         .route("/verify/table/{table}", get(verify::table))
         .route("/verify/views", get(verify::views))
+        .route("/job/dispatch", post(jobs::dispatch))
+        .route("/job/result", post(jobs::result))
         .route("/ssp/register", post(members::register))
         .route("/ssp/heartbeat", post(members::heartbeat))
         .route("/ssp/catch_up", post(members::catch_up))

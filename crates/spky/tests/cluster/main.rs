@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod jobs;
 mod observed;
 mod stage;
 mod workload;

@@ -81,7 +81,13 @@ impl Process {
 impl Cluster {
     /// A cluster with so many sidecars, which are all ready.
     pub async fn start(sidecars: usize, schema: &str) -> Cluster {
+        Cluster::start_with(sidecars, schema, "", &[]).await
+    }
+
+    /// As [`Cluster::start`], with a configuration file, and tables for the jobs in it.
+    pub async fn start_with(sidecars: usize, schema: &str, configuration: &str, job_tables: &[&str]) -> Cluster {
         let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("sp00ky.yml"), configuration).expect("the folder is ours");
         let address = || SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
         let scheduler = Process { name: "scheduler".to_owned(), child: None, address: address() };
         let settings = embedded::Settings {
@@ -95,7 +101,9 @@ impl Cluster {
         let database = Database::connect(settings, Names::default()).await.expect("the database answers");
         database.import(schema).await.expect("the schema applies");
         let url = format!("http://{}", scheduler.address);
-        database.apply(&SchemaOptions::new(Names::default(), url, SECRET)).await.expect("the system schema applies");
+        let mut options = SchemaOptions::new(Names::default(), url, SECRET);
+        options.job_tables = job_tables.iter().map(|table| (*table).to_owned()).collect();
+        database.apply(&options).await.expect("the system schema applies");
         let application = Application { client: client(server.address(), NAME).await, database };
         let ssps =
             (0..sidecars).map(|number| Process { name: format!("ssp-{number}"), child: None, address: address() });

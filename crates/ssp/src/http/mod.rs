@@ -4,6 +4,7 @@ mod cluster;
 mod debug;
 mod events;
 mod ingest;
+mod jobs;
 mod log;
 mod observe;
 mod openapi;
@@ -54,7 +55,8 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) status: Status,
     pub(crate) telling: Telling,
-    pub(crate) backends: jobs::Healths,
+    pub(crate) backends: ::jobs::Healths,
+    pub(crate) dispatcher: ::jobs::Dispatcher,
 }
 
 impl Context {
@@ -106,6 +108,7 @@ fn guarded() -> OpenApiRouter<Context> {
         .routes(routes!(events::events))
         .routes(routes!(ingest::ingest))
         .routes(routes!(ingest::ingest_batch))
+        .routes(routes!(jobs::run))
         .routes(routes!(log::log))
         .routes(routes!(observe::metrics))
         .routes(routes!(openapi::document))

@@ -70,6 +70,8 @@ errors! {
     OfReset: Conflict, SspNotReady;
     /// Of endpoints that compare with the database.
     OfComparison: DatabaseUnavailable, SspNotReady;
+    /// Of the running of jobs.
+    OfJob: InvalidRequest, NotFound, RequestTimeout, PayloadTooLarge, TooManyRequests, DatabaseUnavailable;
     /// Of pages.
     OfPage: InvalidRequest, SspNotReady;
     /// Of the endpoints that ask for the token.
