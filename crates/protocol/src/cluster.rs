@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::key::ViewKey;
+use crate::response::RegisterResponse;
 use crate::verify::TableContent;
 
 /// The header with the epoch of the sidecar that a request of the scheduler is meant for.
@@ -136,6 +137,18 @@ pub struct Assignment {
     pub ssp_url: String,
     /// When it was given to it, as RFC 3339.
     pub assigned_at: String,
+}
+
+/// The answer to `POST /query/register`: the first result of a view, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Registered {
+    /// The first result.
+    #[serde(flatten)]
+    pub result: RegisterResponse,
+    /// Where the view is.
+    #[serde(flatten)]
+    pub assignment: Assignment,
 }
 
 /// A sidecar as the scheduler sees it.

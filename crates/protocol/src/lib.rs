@@ -17,7 +17,7 @@ mod response;
 mod verify;
 
 pub use cluster::{
-    Acknowledged, Assignment, BINARY, CatchUp, EPOCH_HEADER, HELD_HEADER, Heartbeat, PoolStatus, Position,
+    Acknowledged, Assignment, BINARY, CatchUp, EPOCH_HEADER, HELD_HEADER, Heartbeat, PoolStatus, Position, Registered,
     SspRegistered, SspRegistration, SspStatus, TICKET_HEADER, TakenOver, ViewKeys,
 };
 pub use debug::{CachedRow, DebugDependencies, DebugView};

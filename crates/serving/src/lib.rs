@@ -1,9 +1,11 @@
 //! What all services of Sp00ky have in common: their life ([`Status`], [`Supervised`]), and their HTTP interfaces: [`serve`]
 //! bounds what a client may take, [`finish`] adds what every endpoint has, [`require_token`] guards, a [`Body`] says what is
-//! wrong with it, a [`Failure`] is an answer, and [`Traffic`] counts.
+//! wrong with it, a [`Failure`] is an answer, [`Traffic`] counts, and
+//! [`describe`] writes the interface down.
 
 mod body;
 mod failure;
+mod openapi;
 mod router;
 mod serve;
 mod stall;
@@ -14,6 +16,7 @@ mod traffic;
 
 pub use body::{Body, bytes_of};
 pub use failure::Failure;
+pub use openapi::{__path_document, Document, by_status, describe, document, flaws};
 pub use router::finish;
 pub use serve::{Limits, serve};
 pub use status::Status;

@@ -11,10 +11,17 @@ use protocol::{Applied, Dispatched, ErrorCode, JobRequest, JobResult, JobRun, Jo
 use serde_json::Value as Json_;
 use serving::{Body, Failure};
 
+use super::openapi::{OfDispatch, OfResult};
 use super::{Context, not_ready, unavailable};
 use crate::peers::PeerError;
 
 /// Has a ready sidecar run a job now: one that the strategy chooses, or the next one if that can't.
+#[utoipa::path(
+    post,
+    path = "/job/dispatch",
+    request_body = JobRequest,
+    responses((status = 200, description = "Who runs it", body = Dispatched), OfDispatch)
+)]
 pub(super) async fn dispatch(
     State(context): State<Context>,
     Body(JobRequest { job }): Body<JobRequest>,
@@ -42,6 +49,12 @@ pub(super) async fn dispatch(
 }
 
 /// Concludes an attempt at a job, if it still is the job's.
+#[utoipa::path(
+    post,
+    path = "/job/result",
+    request_body = JobResult,
+    responses((status = 200, description = "Whether it counts", body = Applied), OfResult)
+)]
 pub(super) async fn result(
     State(context): State<Context>,
     Body(report): Body<JobResult>,

@@ -7,12 +7,19 @@ use protocol::{Acknowledged, CatchUp, ErrorCode, Heartbeat, SspRegistered, SspRe
 use serving::{Body, Failure};
 use tokio::sync::oneshot;
 
+use super::openapi::{OfHeartbeat, OfJoining};
 use super::{Context, not_ready, unavailable};
 use crate::capture::Errand;
 use crate::coordinator::NotJoined;
 use crate::pool::Beat;
 
 /// A sidecar joins, or joins again.
+#[utoipa::path(
+    post,
+    path = "/ssp/register",
+    request_body = SspRegistration,
+    responses((status = 202, description = "It has joined", body = SspRegistered), OfJoining)
+)]
 pub(super) async fn register(
     State(context): State<Context>,
     Body(registration): Body<SspRegistration>,
@@ -33,6 +40,12 @@ pub(super) async fn register(
 }
 
 /// A sign of life: 404 if the sidecar is no member (any more), 409 if it has to start over.
+#[utoipa::path(
+    post,
+    path = "/ssp/heartbeat",
+    request_body = Heartbeat,
+    responses((status = 200, description = "Go on"), OfHeartbeat)
+)]
 pub(super) async fn heartbeat(
     State(context): State<Context>,
     Body(heartbeat): Body<Heartbeat>,
@@ -45,6 +58,12 @@ pub(super) async fn heartbeat(
 }
 
 /// Takes in what has been committed so far, and tables that are asked for. Answers the last event of the log then.
+#[utoipa::path(
+    post,
+    path = "/ssp/catch_up",
+    request_body = CatchUp,
+    responses((status = 200, description = "They are taken in", body = Acknowledged), OfJoining)
+)]
 pub(super) async fn catch_up(
     State(context): State<Context>,
     Body(CatchUp { adopt, reread }): Body<CatchUp>,

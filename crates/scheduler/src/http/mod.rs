@@ -2,18 +2,20 @@
 
 mod jobs;
 mod members;
+mod openapi;
 mod proxy;
 mod queries;
 mod state;
 mod verify;
 
 use ::jobs::Clerk;
-use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use database::RefMode;
 use protocol::ErrorCode;
 use serving::{Failure, Secret, Traffic};
 use tokio::sync::mpsc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::capture::Errand;
 use crate::coordinator::Coordinator;
@@ -34,33 +36,43 @@ pub(crate) struct Context {
     pub(crate) clerk: Clerk,
 }
 
+/// The endpoints that everybody may call.
+fn open() -> OpenApiRouter<Context> {
+    OpenApiRouter::default().routes(routes!(state::health)).routes(routes!(state::version)).routes(routes!(state::info))
+}
+
+/// The endpoints that ask for the token.
+fn guarded() -> OpenApiRouter<Context> {
+    OpenApiRouter::default()
+        .routes(routes!(jobs::dispatch))
+        .routes(routes!(jobs::result))
+        .routes(routes!(members::catch_up))
+        .routes(routes!(members::heartbeat))
+        .routes(routes!(members::register))
+        .routes(routes!(proxy::query))
+        .routes(routes!(proxy::select))
+        .routes(routes!(proxy::sign_in))
+        .routes(routes!(queries::register))
+        .routes(routes!(queries::register_view))
+        .routes(routes!(queries::unregister))
+        .routes(routes!(serving::document))
+        .routes(routes!(state::metrics))
+        .routes(routes!(state::status))
+        .routes(routes!(verify::holdings))
+        .routes(routes!(verify::records))
+        .routes(routes!(verify::repair))
+        .routes(routes!(verify::table))
+        .routes(routes!(verify::views))
+}
+
 /// The whole interface.
 pub(crate) fn router(context: Context, secret: Option<&str>) -> Router {
-    let open = Router::new()
-        .route("/health", get(state::health))
-        .route("/info", get(state::info))
-        .route("/version", get(state::version));
-    let guarded = Router::new()
-        .route("/metrics", get(state::metrics))
-        .route("/status", get(state::status))
-        .route("/proxy/query", post(proxy::query))
-        .route("/proxy/signin", post(proxy::sign_in))
-        .route("/proxy/use", post(proxy::select))
-        .route("/query/register", post(queries::register))
-        .route("/view/register", post(queries::register))
-        .route("/view/unregister", post(queries::unregister))
-        .route("/verify", get(verify::holdings))
-        .route("/verify/records", post(verify::records))
-        .route("/verify/repair", post(verify::repair))
-        .route("/verify/table/{table}", get(verify::table))
-        .route("/verify/views", get(verify::views))
-        .route("/job/dispatch", post(jobs::dispatch))
-        .route("/job/result", post(jobs::result))
-        .route("/ssp/register", post(members::register))
-        .route("/ssp/heartbeat", post(members::heartbeat))
-        .route("/ssp/catch_up", post(members::catch_up))
-        .route_layer(middleware::from_fn_with_state(Secret::new(secret), serving::require_token));
-    serving::finish(open.merge(guarded))
+    let (open, of_open) = open().split_for_parts();
+    let (guarded, of_guarded) = guarded().split_for_parts();
+    let document = serving::Document::new(&openapi::describe(of_open, of_guarded));
+    let router =
+        open.merge(guarded.route_layer(middleware::from_fn_with_state(Secret::new(secret), serving::require_token)));
+    serving::finish(router.layer(Extension(document)))
         .layer(middleware::from_fn_with_state(context.traffic.clone(), serving::count))
         .with_state(context)
 }

@@ -11,21 +11,30 @@ use protocol::{BINARY, ErrorCode};
 use serde::Deserialize;
 use serde_json::Value as Json_;
 use serving::{Body, Failure, bytes_of};
+use utoipa::ToSchema;
 
+use super::openapi::{OfBody, OfProxy};
 use super::{Context, unavailable};
 
 /// A query, for people.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Question {
     /// SurrealQL.
     #[serde(alias = "surql", alias = "sql")]
     query: String,
     /// Its variables.
     #[serde(default, alias = "variables", alias = "params")]
+    #[schema(value_type = Option<Object>)]
     vars: Json_,
 }
 
 /// Answers a query: in JSON, or with all types kept if it was put in binary.
+#[utoipa::path(
+    post,
+    path = "/proxy/query",
+    request_body(content((Question = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    responses((status = 200, description = "What the replica answers, each statement for itself", body = Object), OfProxy)
+)]
 pub(super) async fn query(State(context): State<Context>, request: Request) -> Result<Response, Failure> {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == BINARY);
     let bytes = bytes_of(request, &()).await?;
@@ -46,12 +55,18 @@ pub(super) async fn query(State(context): State<Context>, request: Request) -> R
 }
 
 /// Who may call this has shown a token already: signing in is for clients that insist.
+#[utoipa::path(
+    post,
+    path = "/proxy/signin",
+    request_body = Object,
+    responses((status = 200, description = "Signed in"), OfBody)
+)]
 pub(super) async fn sign_in(Body(_): Body<Json_>) -> StatusCode {
     StatusCode::OK
 }
 
 /// A namespace and a database.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Place {
     #[serde(alias = "namespace")]
     ns: Option<String>,
@@ -60,6 +75,12 @@ pub(super) struct Place {
 }
 
 /// There is one database: naming another one is an error.
+#[utoipa::path(
+    post,
+    path = "/proxy/use",
+    request_body = Place,
+    responses((status = 200, description = "It is this one"), OfBody)
+)]
 pub(super) async fn select(
     State(context): State<Context>,
     Body(Place { ns, db }): Body<Place>,

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::{Assignment, ErrorCode, RegisterRequest, UnregisterRequest, ViewKey};
+use protocol::{Assignment, ErrorCode, RegisterRequest, Registered, UnregisterRequest, ViewKey};
 use serde_json::Value as Json_;
 use serving::{Body, Failure};
 use tokio::time::Instant;
 
+use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Context, not_ready, unavailable};
 use crate::peers::PeerError;
 use crate::pool::{Location, Placement, Target};
@@ -19,7 +20,28 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Registers a view at the sidecar that keeps it, or at one that is chosen. Answers its first result, and where it is.
-pub(super) async fn register(State(context): State<Context>, Body(body): Body<Json_>) -> Result<Json<Json_>, Failure> {
+#[utoipa::path(
+    post,
+    path = "/query/register",
+    request_body = RegisterRequest,
+    responses((status = 200, description = "The first result, and where the view is", body = Registered), OfRegistration)
+)]
+pub(super) async fn register(state: State<Context>, body: Body<Json_>) -> Result<Json<Json_>, Failure> {
+    place(state, body).await
+}
+
+/// As `/query/register`.
+#[utoipa::path(
+    post,
+    path = "/view/register",
+    request_body = RegisterRequest,
+    responses((status = 200, description = "The first result, and where the view is", body = Registered), OfRegistration)
+)]
+pub(super) async fn register_view(state: State<Context>, body: Body<Json_>) -> Result<Json<Json_>, Failure> {
+    place(state, body).await
+}
+
+async fn place(State(context): State<Context>, Body(body): Body<Json_>) -> Result<Json<Json_>, Failure> {
     let invalid = |error: serde_json::Error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}"));
     let key = serde_json::from_value::<RegisterRequest>(body.clone()).map_err(invalid)?.id;
     let deadline = Instant::now() + PATIENCE;
@@ -124,6 +146,12 @@ fn placed(key: &ViewKey, at: &Target, answer: &[u8]) -> Outcome {
 }
 
 /// Removes a view with its edges, wherever it is. That there is no such view is not an error.
+#[utoipa::path(
+    post,
+    path = "/view/unregister",
+    request_body = UnregisterRequest,
+    responses((status = 200, description = "There is no such view any more"), OfUnregistration)
+)]
 pub(super) async fn unregister(
     State(context): State<Context>,
     Body(request): Body<UnregisterRequest>,

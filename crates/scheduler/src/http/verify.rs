@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serving::{Body, Failure};
 use tokio::sync::oneshot;
 
+use super::openapi::{OfComparison, OfJoining, OfPage};
 use super::{Context, not_ready, unavailable};
 use crate::capture::Errand;
 
@@ -23,7 +24,8 @@ const MOST: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(50);
 
 /// Where a page begins.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Beginning {
     /// The `after` of the page before.
     after: Option<String>,
@@ -31,6 +33,11 @@ pub(super) struct Beginning {
 
 /// The number of rows and the content hash of each table, when everything has been taken in that was committed before this
 /// request.
+#[utoipa::path(
+    get,
+    path = "/verify",
+    responses((status = 200, description = "What the replica holds, in short", body = Holdings), OfComparison)
+)]
 pub(super) async fn holdings(State(context): State<Context>) -> Result<Json<Holdings>, Failure> {
     let replica = context.coordinator.replica();
     up_to_date(&context, Vec::new()).await?;
@@ -39,6 +46,12 @@ pub(super) async fn holdings(State(context): State<Context>) -> Result<Json<Hold
 }
 
 /// The hashes of the records of a table, in the order of their keys.
+#[utoipa::path(
+    get,
+    path = "/verify/table/{table}",
+    params(("table" = String, Path, description = "The table"), Beginning),
+    responses((status = 200, description = "Some records", body = RecordPage), OfPage)
+)]
 pub(super) async fn table(
     State(context): State<Context>,
     table: Result<Path<String>, PathRejection>,
@@ -57,6 +70,12 @@ pub(super) async fn table(
 
 /// The hashes of some records, at most 1,000, in the order asked for: when everything has been taken in that was committed
 /// before this request.
+#[utoipa::path(
+    post,
+    path = "/verify/records",
+    request_body = RecordsRequest,
+    responses((status = 200, description = "Their hashes", body = Vec<RecordHash>), OfJoining)
+)]
 pub(super) async fn records(
     State(context): State<Context>,
     Body(RecordsRequest { records }): Body<RecordsRequest>,
@@ -74,6 +93,12 @@ pub(super) async fn records(
 
 /// Reads tables again, for the replica and all sidecars. Answers when the replica has them; where the request is given up
 /// before, it goes on all the same.
+#[utoipa::path(
+    post,
+    path = "/verify/repair",
+    request_body = RepairRequest,
+    responses((status = 200, description = "The tables are read"), OfJoining)
+)]
 pub(super) async fn repair(
     State(context): State<Context>,
     Body(RepairRequest { tables }): Body<RepairRequest>,
@@ -82,6 +107,11 @@ pub(super) async fn repair(
 }
 
 /// The scheduler keeps no views itself.
+#[utoipa::path(
+    get,
+    path = "/verify/views",
+    responses((status = 200, description = "None", body = Vec<ViewKey>))
+)]
 pub(super) async fn views() -> Json<Vec<ViewKey>> {
     Json(Vec::new())
 }

@@ -111,7 +111,7 @@ fn guarded() -> OpenApiRouter<Context> {
         .routes(routes!(jobs::run))
         .routes(routes!(log::log))
         .routes(routes!(observe::metrics))
-        .routes(routes!(openapi::document))
+        .routes(routes!(serving::document))
         .routes(routes!(reset::reset))
         .routes(routes!(verify::holdings))
         .routes(routes!(verify::records))
@@ -126,7 +126,7 @@ fn guarded() -> OpenApiRouter<Context> {
 pub(crate) fn router(context: Context) -> Router {
     let (open, of_open) = open().split_for_parts();
     let (guarded, of_guarded) = guarded().split_for_parts();
-    let document = openapi::Document::new(&openapi::describe(of_open, of_guarded));
+    let document = serving::Document::new(&openapi::describe(of_open, of_guarded));
     let traces = TraceLayer::new_for_http().make_span_with(serving::span).on_response(
         |response: &Response, latency: Duration, span: &Span| {
             span.record("http.response.status_code", response.status().as_u16());
