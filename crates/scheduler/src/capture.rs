@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::{Event, Known, Read, Reading};
 use database::{Database, Feed, FeedBatch, Probe, SchemaOptions, Survey, TableInfo};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::error::Error;
@@ -61,6 +61,8 @@ pub(crate) struct Capture {
     recent: VecDeque<(u64, u64)>,
     feed: Option<Feed>,
     errands: mpsc::Receiver<Errand>,
+    /// Rung when somebody says that something changes.
+    bell: Arc<Notify>,
     progress: watch::Sender<Progress>,
     looks: Interval,
 }
@@ -73,14 +75,14 @@ impl Capture {
         options: SchemaOptions,
         page_size: usize,
         (known, applied): (Known, u64),
-        errands: mpsc::Receiver<Errand>,
+        (errands, bell): (mpsc::Receiver<Errand>, Arc<Notify>),
         progress: watch::Sender<Progress>,
     ) -> Result<Self, Error> {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let recent = VecDeque::new();
         let mut capture =
-            Capture { database, log, options, page_size, known, recent, feed: None, errands, progress, looks };
+            Capture { database, log, options, page_size, known, recent, feed: None, errands, bell, progress, looks };
         capture.read_log(applied).await?;
         Ok(capture)
     }
@@ -152,6 +154,10 @@ impl Capture {
                     true => self.look(&[]).await,
                     false => Ok(()),
                 }
+            }
+            () = self.bell.notified() => {
+                feed.ring();
+                Ok(())
             }
         }
     }

@@ -74,6 +74,7 @@ impl Service {
         let options =
             SchemaOptions { ref_mode: settings.ref_mode, ..SchemaOptions::new(settings.names.clone(), "", secret) };
         let (errands, errand_queue) = mpsc::channel(ERRANDS);
+        let bell = Arc::new(Notify::new());
         let (progress, reached) = watch::channel(Progress::default());
         let capture = Capture::recover(
             database.clone(),
@@ -81,7 +82,7 @@ impl Service {
             options,
             settings.page_size,
             applied,
-            errand_queue,
+            (errand_queue, bell.clone()),
             progress,
         )
         .await?;
@@ -109,10 +110,12 @@ impl Service {
             id: settings.id.clone(),
             coordinator,
             errands,
+            bell,
             status: status.clone(),
             namespace: settings.database.namespace.clone(),
             database: settings.database.database.clone(),
             ref_mode: settings.ref_mode,
+            names: settings.names.clone(),
             metrics: metrics.clone(),
             traffic: traffic.clone(),
             clerk,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use database::Capture;
 use protocol::Names;
 
 use crate::error::Error;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub insecure: bool,
     /// The database.
     pub database: database::Settings,
+    /// How changes are captured: from the changefeed.
+    pub capture: Capture,
     /// Where sidecars keep edges.
     pub ref_mode: database::RefMode,
     /// The names of the system tables.
@@ -59,12 +62,15 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Refuses to stand open on a network.
+    /// Refuses to stand open on a network, and to capture in a way that is none of a cluster's.
     ///
     /// # Errors
     /// [`Error::NoSecret`] if there is no secret, unless the service listens on loopback only and was told that this is
-    /// intended.
+    /// intended. [`Error::Push`] if changes are to be pushed.
     pub fn check(&self) -> Result<(), Error> {
+        if self.capture == Capture::Push {
+            return Err(Error::Push);
+        }
         let has_secret = self.secret.as_ref().is_some_and(|secret| !secret.is_empty());
         if has_secret || (self.insecure && self.listen.ip().is_loopback()) {
             return Ok(());

@@ -72,6 +72,7 @@ pub(crate) fn scheduler(config: &Config, insecure: bool, export: Option<Export>)
         secret: config.auth_secret.as_ref().map(|secret| secret.expose().to_owned()),
         insecure,
         database: database(config)?,
+        capture: capture(config),
         ref_mode: ref_mode(config),
         names: names(config)?,
         log: settings.wal_path.clone(),

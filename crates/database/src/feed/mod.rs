@@ -243,6 +243,11 @@ impl Feed {
         }
     }
 
+    /// Somebody says that there may be something to read: [`Feed::wait`] returns as if a change had rung.
+    pub fn ring(&mut self) {
+        self.has_rung = true;
+    }
+
     /// Reads what there is now, which may be nothing, of what is still the same database.
     ///
     /// # Errors

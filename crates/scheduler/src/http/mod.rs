@@ -1,5 +1,6 @@
 //! The HTTP interface.
 
+mod ingest;
 mod jobs;
 mod members;
 mod openapi;
@@ -8,12 +9,14 @@ mod queries;
 mod state;
 mod verify;
 
+use std::sync::Arc;
+
 use ::jobs::Clerk;
 use axum::{Extension, Router, middleware};
 use database::RefMode;
-use protocol::ErrorCode;
+use protocol::{ErrorCode, Names};
 use serving::{Failure, Secret, Traffic};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -27,10 +30,13 @@ pub(crate) struct Context {
     pub(crate) id: String,
     pub(crate) coordinator: Coordinator,
     pub(crate) errands: mpsc::Sender<Errand>,
+    /// Rings at the capture.
+    pub(crate) bell: Arc<Notify>,
     pub(crate) status: Status,
     pub(crate) namespace: String,
     pub(crate) database: String,
     pub(crate) ref_mode: RefMode,
+    pub(crate) names: Names,
     pub(crate) metrics: telemetry::Metrics,
     pub(crate) traffic: Traffic,
     pub(crate) clerk: Clerk,
@@ -44,6 +50,7 @@ fn open() -> OpenApiRouter<Context> {
 /// The endpoints that ask for the token.
 fn guarded() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
+        .routes(routes!(ingest::ingest))
         .routes(routes!(jobs::dispatch))
         .routes(routes!(jobs::result))
         .routes(routes!(members::catch_up))

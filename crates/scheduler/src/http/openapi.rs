@@ -25,6 +25,8 @@ serving::errors! {
     OfDispatch: InvalidRequest, NotFound, RequestTimeout, PayloadTooLarge, TooManyRequests, DatabaseUnavailable, SspNotReady;
     /// Of results of jobs.
     OfResult: InvalidRequest, NotFound, RequestTimeout, PayloadTooLarge, DatabaseUnavailable;
+    /// Of announced changes.
+    OfIngestion: InvalidRequest, RequestTimeout, PayloadTooLarge, SspNotReady;
 }
 
 /// The description of the whole interface, from those of its two halves.

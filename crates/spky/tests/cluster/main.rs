@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ingest;
 mod jobs;
 mod observed;
 mod stage;
