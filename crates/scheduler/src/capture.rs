@@ -204,15 +204,17 @@ impl Capture {
         let tables: Vec<TableInfo> = structure.tables.into_iter().filter(|table| !table.is_view).collect();
         let mut known = self.known.tables.clone();
         // A number that no table has: these count as gone if they are not there, and as other ones if they are.
-        known.extend(self.known.doubtful.keys().chain(reread).map(|table| (table.clone(), u64::MAX)));
-        known.extend(self.known.reading.iter().map(|reading| (reading.table.clone(), u64::MAX)));
+        let again = reread.iter().filter(|table| self.known.tables.contains_key(*table));
+        let reading = self.known.reading.iter().map(|reading| &reading.table);
+        let doubtful = self.known.doubtful.keys().chain(again).chain(reading);
+        known.extend(doubtful.map(|table| (table.clone(), u64::MAX)));
         let survey = Survey::of(&known, &tables, database::Capture::Feed);
         if survey.is_empty() && reread.is_empty() {
             return Ok(());
         }
         // What the feed has to say of a table that is gone must not come after the rows of the one in its place.
         self.catch_up().await?;
-        for table in survey.gone.into_iter().filter(|table| !reread.contains(table) || known.contains_key(table)) {
+        for table in survey.gone {
             tracing::info!(table, "a table is gone");
             self.append(vec![Event::Gone { table }]).await?;
         }
