@@ -150,6 +150,7 @@ async fn another_prefix_makes_another_installation() {
             "_spooky_row",
             "_spooky_runner",
             "_spooky_schedule",
+            "_spooky_ssp",
             "_spooky_version"
         ]
     );
