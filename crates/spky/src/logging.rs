@@ -15,8 +15,21 @@ use crate::error::Error;
 const FILTER_VARIABLE: &str = "SPKY_LOG";
 
 /// The crates that are ours.
-const OURS: [&str; 10] =
-    ["spky", "ssp", "jobs", "database", "query", "circuit", "protocol", "config", "embedded", "telemetry"];
+const OURS: [&str; 13] = [
+    "spky",
+    "ssp",
+    "scheduler",
+    "serving",
+    "cluster",
+    "jobs",
+    "database",
+    "query",
+    "circuit",
+    "protocol",
+    "config",
+    "embedded",
+    "telemetry",
+];
 
 /// What a service exports, while it runs.
 #[derive(Debug, Default)]
