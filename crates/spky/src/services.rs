@@ -1,15 +1,18 @@
-//! The services that `spky dev` runs beside the database: one sidecar, or a scheduler with several.
+//! The services that a process runs: one sidecar, a scheduler, or, for `spky dev`, a scheduler with several sidecars.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use config::Config;
-use futures::future::{select_all, try_join_all};
+use futures::StreamExt;
+use futures::future::try_join_all;
+use futures::stream::FuturesUnordered;
 use telemetry::Export;
 use tempfile::TempDir;
 
 use crate::error::Error;
 use crate::settings;
+use crate::signals::Signals;
 
 /// Services that run.
 pub(crate) struct Services {
@@ -30,6 +33,20 @@ pub(crate) struct Plan<'a> {
     pub(crate) export: Option<Export>,
 }
 
+/// One sidecar, alone.
+impl From<ssp::Service> for Services {
+    fn from(ssp: ssp::Service) -> Self {
+        Services { ssps: vec![ssp], scheduler: None, _folder: None }
+    }
+}
+
+/// A scheduler, whose sidecars are elsewhere.
+impl From<scheduler::Service> for Services {
+    fn from(scheduler: scheduler::Service) -> Self {
+        Services { ssps: Vec::new(), scheduler: Some(scheduler), _folder: None }
+    }
+}
+
 impl Services {
     /// Starts everything. [`Services::ready`] tells when it is loaded.
     pub(crate) async fn start(plan: Plan<'_>) -> Result<Services, Error> {
@@ -40,8 +57,7 @@ impl Services {
         let jobs = settings::jobs(plan.config);
         let Some(number) = plan.cluster else {
             settings.cluster = None;
-            let ssp = ssp::Service::start_with_jobs(settings, Some(jobs)).await?;
-            return Ok(Services { ssps: vec![ssp], scheduler: None, _folder: None });
+            return Ok(ssp::Service::start_with_jobs(settings, Some(jobs)).await?.into());
         };
         let (folder, directory) = match plan.data_dir {
             Some(directory) => (None, directory.join("scheduler")),
@@ -100,11 +116,29 @@ impl Services {
                 None => std::future::pending().await,
             }
         };
-        let of_ssps = select_all(self.ssps.iter().map(|ssp| Box::pin(ssp.failed())));
+        let mut of_ssps: FuturesUnordered<_> = self.ssps.iter().map(ssp::Service::failed).collect();
         tokio::select! {
             error = of_scheduler => error,
-            (error, ..) = of_ssps => error.into(),
+            Some(error) = of_ssps.next() => error.into(),
         }
+    }
+
+    /// Says when they are loaded, and ends them when a signal comes or one of them can't go on.
+    pub(crate) async fn serve(self, signals: &mut Signals) -> Result<(), Error> {
+        if let Some(address) = self.address() {
+            tracing::info!(%address, "listening");
+        }
+        let mut outcome = signals.unless(self.ready()).await;
+        if outcome.is_ok() {
+            tracing::info!("ready");
+            outcome = tokio::select! {
+                () = signals.wait() => Ok(()),
+                failure = self.failed() => Err(failure),
+            };
+        }
+        tracing::info!("stopping");
+        self.stop().await?;
+        outcome
     }
 
     /// Ends everything: sidecars first, so that what they have computed is written.

@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::error::Error;
 use crate::options::{self, DatabaseOptions};
+use crate::services::Services;
 use crate::settings;
 use crate::signals::Signals;
 
@@ -36,16 +37,5 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
 
 async fn serve(settings: ::scheduler::Settings, signals: &mut Signals) -> Result<(), Error> {
     let service = signals.unless(::scheduler::Service::start(settings)).await?;
-    tracing::info!(address = %service.address(), "listening");
-    let mut outcome = signals.unless(service.ready()).await;
-    if outcome.is_ok() {
-        tracing::info!("ready");
-        outcome = tokio::select! {
-            () = signals.wait() => Ok(()),
-            failure = service.failed() => Err(failure.into()),
-        };
-    }
-    tracing::info!("stopping");
-    service.stop().await?;
-    outcome
+    Services::from(service).serve(signals).await
 }

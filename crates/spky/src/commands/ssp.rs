@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::error::Error;
 use crate::options::{self, DatabaseOptions};
+use crate::services::Services;
 use crate::settings;
 use crate::signals::Signals;
 
@@ -24,28 +25,16 @@ pub(crate) struct Options {
 
 /// Runs until a signal comes.
 pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let sources = options.database.over(sources).flag(Setting::SspListenAddr, "--listen", options.listen.as_ref());
     let (config, exports) = options::load_service(&sources, Level::INFO)?;
     let settings = settings::ssp(&config, options.insecure, exports.export.clone())?;
-    let outcome = serve(settings, settings::jobs(&config), signals).await;
+    let outcome = serve(settings, settings::jobs(&config), &mut signals).await;
     exports.stop().await;
     outcome
 }
 
-async fn serve(settings: ::ssp::Settings, jobs: ::ssp::JobSettings, mut signals: Signals) -> Result<(), Error> {
+async fn serve(settings: ::ssp::Settings, jobs: ::ssp::JobSettings, signals: &mut Signals) -> Result<(), Error> {
     let service = signals.unless(::ssp::Service::start_with_jobs(settings, Some(jobs))).await?;
-    tracing::info!(address = %service.address(), "listening");
-
-    let mut outcome = signals.unless(service.ready()).await;
-    if outcome.is_ok() {
-        tracing::info!("ready");
-        outcome = tokio::select! {
-            () = signals.wait() => Ok(()),
-            failure = service.failed() => Err(failure.into()),
-        };
-    }
-    tracing::info!("stopping");
-    service.stop().await?;
-    outcome
+    Services::from(service).serve(signals).await
 }
