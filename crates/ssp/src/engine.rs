@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use circuit::{Change, Circuit, RecordId, SameRecord, Shown, Step, WatchId};
+use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
 use query::SurrealLibrary;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -263,7 +263,7 @@ impl Engine {
         }
     }
 
-    fn commit(&mut self, changes: Vec<Change>) -> Result<(), Closed> {
+    pub(crate) fn commit(&mut self, changes: Vec<Change>) -> Result<(), Closed> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -320,19 +320,6 @@ impl Engine {
         let step = self.circuit.step_with(changes, &self.pool);
         self.metrics.step(&step.statistics, started.elapsed());
         step
-    }
-
-    /// Removes what the engine holds of a table and the database does not.
-    fn remove_others(
-        &mut self,
-        table: &str,
-        after: Option<&RecordId>,
-        rows: &HashSet<SameRecord>,
-    ) -> Result<(), Closed> {
-        let read = self.circuit.ids(table).filter(|id| after.is_none_or(|after| ***id > *after));
-        let gone = read.filter(|id| !rows.contains(&SameRecord((*id).clone())));
-        let gone: Vec<Change> = gone.map(|id| Change { id: (**id).clone(), version: 0, content: None }).collect();
-        self.commit(gone)
     }
 
     /// Takes in changes that are not known to be committed, and makes their edges wait for the proof.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use circuit::Change;
 use database::{ChangeSet, Feed, FeedBatch};
+use serving::Status;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -12,7 +13,6 @@ use crate::command::{Command, EngineSender};
 use crate::errand::Errand;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use serving::Status;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

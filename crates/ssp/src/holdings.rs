@@ -1,9 +1,9 @@
 //! What the engine holds, for whoever compares it with the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use circuit::{Change, Digest, RecordId, RowHashes, row_hash};
+use circuit::{Change, Digest, RecordId, RowHashes, SameRecord, row_hash};
 use database::Counted;
 use protocol::ViewKey;
 use tokio::sync::oneshot;
@@ -85,6 +85,19 @@ impl Engine {
             }
         }
         outdated
+    }
+
+    /// Removes what the engine holds of a table and the database does not.
+    pub(crate) fn remove_others(
+        &mut self,
+        table: &str,
+        after: Option<&RecordId>,
+        rows: &HashSet<SameRecord>,
+    ) -> Result<(), Closed> {
+        let read = self.circuit.ids(table).filter(|id| after.is_none_or(|after| ***id > *after));
+        let gone = read.filter(|id| !rows.contains(&SameRecord((*id).clone())));
+        let gone: Vec<Change> = gone.map(|id| Change { id: (**id).clone(), version: 0, content: None }).collect();
+        self.commit(gone)
     }
 
     /// Whoever asked may have gone away.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use database::Database;
 use ipnet::IpNet;
 use jobs::{Dispatcher, Guard, Healths, Mode, Runner, Stopper};
+use serving::{Status, Supervised};
 use telemetry::Meter;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -16,7 +17,6 @@ use tokio::task::JoinHandle;
 use crate::error::Error;
 
 use crate::metrics::Metrics;
-use serving::{Status, Supervised};
 
 /// What it takes to run jobs.
 #[derive(Clone, Debug)]

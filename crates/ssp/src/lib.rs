@@ -36,6 +36,7 @@ mod metrics;
 mod note;
 mod path;
 mod pool;
+mod publication;
 mod registration;
 mod restorer;
 mod saved;

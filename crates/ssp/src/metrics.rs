@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use circuit::Statistics;
 use database::Database;
+use serving::{Status, Traffic};
 use telemetry::{Counter, Histogram, KeyValue, Meter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::command::{Command, Description, EngineSender, WriterSender};
-use serving::{Status, Traffic};
 
 /// How long a scrape waits for the engine to describe itself. What it said last counts for longer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use database::{Database, Fence};
+use serving::{Status, Supervised, supervised};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -29,8 +30,6 @@ use crate::settings::{Capture, Settings};
 use crate::speculation::{self, Open};
 use crate::sweep;
 use crate::writer::{self, Writer};
-use serving::Status;
-use serving::{Supervised, supervised};
 
 /// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
 const QUEUE: usize = 4_096;

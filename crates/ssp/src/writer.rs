@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use circuit::{Change, SameRecord};
 use database::{Confirmed, Database, Error, Fence, QueryRow, ResultInfo, WriteBatch};
-use protocol::{ChangedRow, RowAction, ViewChange, ViewKey};
+use protocol::ViewKey;
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -18,15 +18,13 @@ use tracing::Instrument;
 
 use crate::batch::{Buffers, batch, parts};
 use crate::command::{Command, Edges, EngineSender, Finish, Order};
-use crate::edge_buffer::NetEdge;
 use crate::events::Events;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
-use crate::path::Path;
+use crate::publication::publish;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
 use crate::view::View;
-use database::json;
 
 /// The first pause after a failed transaction, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -324,7 +322,7 @@ impl Writer {
             self.tell(Command::Damaged(key.clone()));
         }
         if confirmed.is_written && !self.events.is_idle() {
-            self.publish(&buffers);
+            publish(&self.events, &buffers);
         }
         let Some(number) = speculation else { return refused };
         if !confirmed.is_written {
@@ -436,29 +434,6 @@ impl Writer {
         Ok(confirmed)
     }
 
-    /// Tells whoever follows a view what has been written of it.
-    fn publish(&self, buffers: &Buffers) {
-        let followed = self.events.followed();
-        let mut changes: HashMap<&ViewKey, ViewChange> = HashMap::new();
-        for (_, buffer) in buffers {
-            buffer.clears().for_each(|view| self.events.end(view.key()));
-            for edge in buffer.edges().filter(|edge| followed.contains(edge.view.key())) {
-                changes.entry(edge.view.key()).or_default().changes.push(changed_row(&edge));
-            }
-            for (view, note) in buffer.notes().filter(|(view, _)| followed.contains(view.key())) {
-                let change = changes.entry(view.key()).or_default();
-                (change.hash, change.row_count) = (note.hash, Some(note.rows));
-                change.result = note.result.as_ref().map(json::to_json);
-                change.error = note.error.as_deref().map(str::to_owned);
-            }
-        }
-        // What was announced, not committed and taken back again leaves a note, and nothing to tell.
-        changes.retain(|_, change| !change.changes.is_empty() || change.result.is_some() || change.error.is_some());
-        for (key, change) in changes {
-            self.events.publish(key, change);
-        }
-    }
-
     /// Tells the engine how a speculation ended.
     fn settle(&self, number: u64, corrections: Vec<Change>) {
         self.tell(Command::Settle { number, corrections });
@@ -484,24 +459,6 @@ impl Writer {
                 self.open.add(&change.id, unsettled);
             }
         }
-    }
-}
-
-fn changed_row(edge: &NetEdge<'_>) -> ChangedRow {
-    let NetEdge { view, path, is_new, version, content } = edge;
-    let action = match (version, is_new) {
-        (None, _) => RowAction::Delete,
-        (Some(_), true) => RowAction::Create,
-        (Some(_), false) => RowAction::Update,
-    };
-    let id = |path: &Path| json::id_text(&view.out(path));
-    ChangedRow {
-        action,
-        id: id(path),
-        version: *version,
-        parent: path.under().map(|(parent, _)| id(parent)),
-        relation: path.under().map(|(_, relation)| relation.to_string()),
-        record: content.map(json::to_json),
     }
 }
 

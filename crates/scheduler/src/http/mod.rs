@@ -15,14 +15,13 @@ use ::jobs::Clerk;
 use axum::{Extension, Router, middleware};
 use database::RefMode;
 use protocol::{ErrorCode, Names};
-use serving::{Failure, Secret, Traffic};
+use serving::{Failure, Secret, Status, Traffic};
 use tokio::sync::{Notify, mpsc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::capture::Errand;
 use crate::coordinator::Coordinator;
-use serving::Status;
 
 /// What handlers share.
 #[derive(Clone)]

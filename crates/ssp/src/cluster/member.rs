@@ -16,13 +16,14 @@ use super::load::{LoadError, load};
 use super::ticket::Missing;
 use super::usage::Usage;
 use super::{Settings, views};
+use serving::Status;
+
 use crate::adoption::Tables;
 use crate::bootstrap::Loader;
 use crate::command::{Command, EngineSender};
 use crate::errand::Errand;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use serving::Status;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);

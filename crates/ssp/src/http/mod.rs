@@ -21,13 +21,13 @@ use axum::response::Response;
 use axum::{Extension, Router};
 use database::Database;
 use protocol::ErrorCode;
-use serving::{Body, Failure, Secret, bytes_of};
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use observe::Telling;
+use serving::{Body, Failure, Secret, Status, bytes_of};
 
 use crate::adoption::Tables;
 use crate::catalog::Permissions;
@@ -38,7 +38,6 @@ use crate::events::Events;
 use crate::restorer::Restorer;
 use crate::settings::Settings;
 use crate::speculation::Open;
-use serving::Status;
 
 /// What handlers share.
 #[derive(Clone)]
