@@ -13,20 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::Names;
-use surrealdb::engine::remote::ws::{Client, Ws, Wss};
-use surrealdb::opt::auth;
-use surrealdb::opt::{Config, WebsocketConfig};
+use surrealdb::IndexedResults;
 use surrealdb::types::{Value, Variables};
-use surrealdb::{IndexedResults, Surreal};
 use tokio::sync::RwLock;
 
 use crate::error::{Error, Result, Verdict, classify, is_consequence, of_statement};
 use crate::members::FenceCell;
+use crate::session::{CONNECTING, Connector, Session, WebSockets};
 use crate::settings::Settings;
 
-/// How long opening a connection may take, with signing in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECTING: &str = "connecting";
 /// How often a transaction that lost a conflict is tried again before the caller learns of it.
 pub(crate) const CONFLICT_ATTEMPTS: u32 = 8;
 
@@ -38,6 +33,7 @@ pub struct Database {
 
 struct Inner {
     settings: Settings,
+    connector: Arc<dyn Connector>,
     names: Names,
     link: RwLock<Link>,
     requests: AtomicU64,
@@ -46,11 +42,10 @@ struct Inner {
 }
 
 impl Inner {
-    fn new(settings: Settings, names: Names, client: Option<Surreal<Client>>) -> Self {
-        let client = client.map(Arc::new);
-        let link = RwLock::new(Link { generation: 0, client, failures: 0, reason: String::new() });
+    fn new(connector: Arc<dyn Connector>, settings: Settings, names: Names, session: Option<Arc<dyn Session>>) -> Self {
+        let link = RwLock::new(Link { generation: 0, session, failures: 0, reason: String::new() });
         let (requests, conflicts) = (AtomicU64::new(0), AtomicU64::new(0));
-        Inner { settings, names, link, requests, conflicts, fence: FenceCell::default() }
+        Inner { settings, connector, names, link, requests, conflicts, fence: FenceCell::default() }
     }
 }
 
@@ -58,7 +53,7 @@ struct Link {
     /// Counts connections, so that of many requests that fail together only the first gives up the connection.
     generation: u64,
     /// Nothing after it was given up.
-    client: Option<Arc<Surreal<Client>>>,
+    session: Option<Arc<dyn Session>>,
     /// How often it could not be opened again, and why the last time.
     failures: u64,
     reason: String,
@@ -76,14 +71,28 @@ impl Database {
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if there is no server, [`Error::Auth`] if it refuses the user.
     pub async fn connect(settings: Settings, names: Names) -> Result<Self> {
-        let client = open(&settings).await?;
-        Ok(Database { inner: Arc::new(Inner::new(settings, names, Some(client))) })
+        Database::connect_by(Arc::new(WebSockets), settings, names).await
+    }
+
+    /// As [`Database::connect`], by sessions of another kind.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub async fn connect_by(connector: Arc<dyn Connector>, settings: Settings, names: Names) -> Result<Self> {
+        let session = connector.open(&settings).await?;
+        Ok(Database { inner: Arc::new(Inner::new(connector, settings, names, Some(session))) })
+    }
+
+    /// The same place as another user, by a connection of its own.
+    pub(crate) async fn connect_as(&self, username: &str, password: String) -> Result<Self> {
+        let settings = Settings { username: username.to_owned(), password, ..self.inner.settings.clone() };
+        Database::connect_by(self.inner.connector.clone(), settings, self.inner.names.clone()).await
     }
 
     /// The same database by a connection of its own, which is opened when it is needed.
     pub(crate) fn apart(&self) -> Database {
-        let (settings, names) = (self.inner.settings.clone(), self.inner.names.clone());
-        Database { inner: Arc::new(Inner::new(settings, names, None)) }
+        let Inner { connector, settings, names, .. } = &*self.inner;
+        Database { inner: Arc::new(Inner::new(connector.clone(), settings.clone(), names.clone(), None)) }
     }
 
     /// The names of the system tables.
@@ -117,13 +126,12 @@ impl Database {
     /// The server's version, such as `3.3.5`.
     pub async fn server_version(&self) -> Result<String> {
         const ACTION: &str = "asking for the version of the database";
-        let (_, client) = self.client().await?;
+        let (_, session) = self.session().await?;
         self.inner.requests.fetch_add(1, Ordering::Relaxed);
-        let version = match tokio::time::timeout(self.inner.settings.request_timeout, client.version()).await {
-            Err(_) => return Err(Error::Timeout { action: ACTION }),
-            Ok(answer) => answer.map_err(|error| of_statement(ACTION, &error))?,
-        };
-        Ok(version.to_string())
+        match tokio::time::timeout(self.inner.settings.request_timeout, session.version()).await {
+            Err(_) => Err(Error::Timeout { action: ACTION }),
+            Ok(answer) => answer.map_err(|error| of_statement(ACTION, &error)),
+        }
     }
 
     /// Runs statements in one request and insists that all of them succeed.
@@ -186,8 +194,8 @@ impl Database {
         variables: Variables,
     ) -> Result<IndexedResults> {
         let text = text.into();
-        let (generation, client) = self.client().await?;
-        match self.attempt(action, &client, text.clone(), variables.clone()).await {
+        let (generation, session) = self.session().await?;
+        match self.attempt(action, &*session, text.clone(), variables.clone()).await {
             Attempt::Answered(results) => Ok(results),
             Attempt::Failed(error) => Err(error),
             Attempt::Silent => {
@@ -198,8 +206,8 @@ impl Database {
             Attempt::SessionLost(reason) => {
                 tracing::warn!(reason, "the database has closed our session, opening a new one");
                 self.give_up(generation).await;
-                let (_, client) = self.client().await?;
-                match self.attempt(action, &client, text, variables).await {
+                let (_, session) = self.session().await?;
+                match self.attempt(action, &*session, text, variables).await {
                     Attempt::Answered(results) => Ok(results),
                     Attempt::Failed(error) => Err(error),
                     Attempt::Silent => Err(Error::Timeout { action }),
@@ -212,12 +220,12 @@ impl Database {
     async fn attempt(
         &self,
         action: &'static str,
-        client: &Surreal<Client>,
+        session: &dyn Session,
         text: Cow<'static, str>,
         variables: Variables,
     ) -> Attempt {
         self.inner.requests.fetch_add(1, Ordering::Relaxed);
-        let request = client.query(text).bind(variables).into_future();
+        let request = session.query(text, variables);
         match tokio::time::timeout(self.inner.settings.request_timeout, request).await {
             Err(_) => Attempt::Silent,
             Ok(Ok(results)) => Attempt::Answered(results),
@@ -240,27 +248,26 @@ impl Database {
     }
 
     /// The connection, opened again if it was given up. Those who wait for that together share the failure, too.
-    async fn client(&self) -> Result<(u64, Arc<Surreal<Client>>)> {
+    async fn session(&self) -> Result<(u64, Arc<dyn Session>)> {
         let failures = {
             let link = self.inner.link.read().await;
-            if let Some(client) = &link.client {
+            if let Some(session) = &link.session {
                 // A clone of the SDK's handle would be a session of its own; one of the pointer is not.
-                return Ok((link.generation, Arc::clone(client)));
+                return Ok((link.generation, Arc::clone(session)));
             }
             link.failures
         };
         let mut link = self.inner.link.write().await;
-        if let Some(client) = &link.client {
-            return Ok((link.generation, Arc::clone(client)));
+        if let Some(session) = &link.session {
+            return Ok((link.generation, Arc::clone(session)));
         }
         if link.failures != failures {
             return Err(Error::Connection { action: CONNECTING, reason: link.reason.clone() });
         }
-        match open(&self.inner.settings).await {
-            Ok(client) => {
-                let client = Arc::new(client);
-                link.client = Some(Arc::clone(&client));
-                Ok((link.generation, client))
+        match self.inner.connector.open(&self.inner.settings).await {
+            Ok(session) => {
+                link.session = Some(Arc::clone(&session));
+                Ok((link.generation, session))
             }
             Err(error) => {
                 link.failures += 1;
@@ -275,7 +282,7 @@ impl Database {
         let mut link = self.inner.link.write().await;
         if link.generation == failed {
             link.generation += 1;
-            link.client = None;
+            link.session = None;
         }
     }
 }
@@ -333,55 +340,4 @@ fn check(action: &'static str, results: &mut IndexedResults) -> Result<()> {
         }),
         None => Ok(()),
     }
-}
-
-async fn open(settings: &Settings) -> Result<Surreal<Client>> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, open_unlimited(settings)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Error::Timeout { action: CONNECTING }),
-    }
-}
-
-async fn open_unlimited(settings: &Settings) -> Result<Surreal<Client>> {
-    let failed = |error: surrealdb::Error| of_statement(CONNECTING, &error);
-    let socket = WebsocketConfig::new().max_message_size(settings.max_message_bytes);
-    let config = Config::new().websocket(socket).map_err(failed)?;
-    let address = (settings.endpoint.sdk_address(), config);
-    let client = if settings.endpoint.is_secure() {
-        // rustls has two cryptography providers in this build and takes none of them by itself. That another one is
-        // installed already is fine.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Surreal::new::<Wss>(address).await.map_err(failed)?
-    } else {
-        Surreal::new::<Ws>(address).await.map_err(failed)?
-    };
-    sign_in(&client, settings).await?;
-    client.use_ns(settings.namespace.clone()).use_db(settings.database.clone()).await.map_err(failed)?;
-    Ok(client)
-}
-
-/// Signs in as a user of the server, the namespace or the database, whichever accepts the name and password.
-async fn sign_in(client: &Surreal<Client>, settings: &Settings) -> Result<()> {
-    const ACTION: &str = "signing in";
-    let Settings { namespace, database, username, password, .. } = settings;
-    let root = auth::Root { username: username.clone(), password: password.clone() };
-    let Err(refusal) = client.signin(root).await else { return Ok(()) };
-    if !refusal.is_not_allowed() {
-        return Err(of_statement(ACTION, &refusal));
-    }
-    let of_namespace =
-        auth::Namespace { namespace: namespace.clone(), username: username.clone(), password: password.clone() };
-    if client.signin(of_namespace).await.is_ok() {
-        return Ok(());
-    }
-    let of_database = auth::Database {
-        namespace: namespace.clone(),
-        database: database.clone(),
-        username: username.clone(),
-        password: password.clone(),
-    };
-    if client.signin(of_database).await.is_ok() {
-        return Ok(());
-    }
-    Err(of_statement(ACTION, &refusal))
 }

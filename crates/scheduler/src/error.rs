@@ -54,9 +54,9 @@ pub enum Error {
     /// A record holds a value that is nested too deeply to be logged.
     #[error("a record can't be logged: {0}")]
     Encoding(#[from] circuit::SaveError),
-    /// No client for sidecars.
-    #[error("no client for sidecars: {0}")]
-    Client(#[source] reqwest::Error),
+    /// Nothing can be said to sidecars.
+    #[error(transparent)]
+    Client(#[from] serving::ClientError),
     /// Metrics can't be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),

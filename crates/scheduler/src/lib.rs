@@ -28,7 +28,9 @@ pub mod pool;
 pub mod replica;
 mod service;
 mod settings;
+mod storage;
 
 pub use error::Error;
-pub use service::Service;
+pub use service::{Service, Surroundings};
 pub use settings::Settings;
+pub use storage::Storage;

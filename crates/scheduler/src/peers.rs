@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use cluster::Delivery;
 use protocol::{
     Acknowledged, BINARY, EPOCH_HEADER, ErrorBody, HELD_HEADER, Health, JobRequest, JobRun, TICKET_HEADER, TakenOver,
     ViewKey, ViewKeys,
 };
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serving::{Call, Caller, Unanswered};
 
-use crate::error::Error;
 use crate::pool::Target;
 
 /// How long a sidecar may take for what it answers at once.
@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_secs(90);
 pub(crate) enum PeerError {
     /// Nobody knows whether it has.
     #[error("no answer: {0}")]
-    Unanswered(#[from] reqwest::Error),
+    Unanswered(#[from] Unanswered),
     /// It has not.
     #[error("refused with {status}: {}", .body.message)]
     Refused {
@@ -47,53 +47,46 @@ pub(crate) enum PeerError {
 /// Connections to all sidecars.
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
-    http: reqwest::Client,
-    secret: Option<String>,
+    caller: Caller,
 }
 
 impl Peers {
-    pub(crate) fn new(secret: Option<String>) -> Result<Self, Error> {
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(SHORT).build().map_err(Error::Client)?;
-        Ok(Peers { http, secret })
+    pub(crate) fn new(caller: Caller) -> Self {
+        Peers { caller }
     }
 
     /// Delivers events, and answers the last one that the sidecar has.
     pub(crate) async fn deliver(&self, url: &str, delivery: &Delivery) -> Result<u64, PeerError> {
-        let request = self.post(url, "cluster/events").timeout(LONG).header(CONTENT_TYPE, BINARY);
-        let Acknowledged { sequence } = checked(request.body(delivery.encode()).send().await?).await?.json().await?;
+        let call = self.caller.post(url, "cluster/events").body(BINARY, delivery.encode());
+        let Acknowledged { sequence } = answered(call, LONG).await?;
         Ok(sequence)
     }
 
     /// Whether a sidecar is ready, as it says itself.
     pub(crate) async fn health(&self, url: &str) -> Result<Health, PeerError> {
         // The body tells, whatever the status.
-        let request = self.http.get(format!("{}/health", url.trim_end_matches('/'))).timeout(SHORT);
-        Ok(request.send().await?.json().await?)
+        let answer = self.caller.get(url, "health").send(SHORT).await?;
+        read(&answer)
     }
 
     /// Has a sidecar take over views.
     pub(crate) async fn take_over(&self, to: &Target, views: Vec<ViewKey>) -> Result<TakenOver, PeerError> {
-        let request = self.asked(to, "cluster/take_over").json(&ViewKeys { views });
-        Ok(checked(request.send().await?).await?.json().await?)
+        answered(self.asked(to, "cluster/take_over").json(&ViewKeys { views }), LONG).await
     }
 
     /// Has a sidecar give views away.
     pub(crate) async fn give_away(&self, to: &Target, views: Vec<ViewKey>) -> Result<(), PeerError> {
-        let request = self.asked(to, "cluster/give_away").json(&ViewKeys { views });
-        checked(request.send().await?).await.map(drop)
+        checked(self.asked(to, "cluster/give_away").json(&ViewKeys { views }), LONG).await.map(drop)
     }
 
     /// Has a sidecar run a job now.
     pub(crate) async fn run_job(&self, url: &str, job: &JobRequest) -> Result<JobRun, PeerError> {
-        let request = self.post(url, "job/run").timeout(SHORT).json(job);
-        Ok(checked(request.send().await?).await?.json().await?)
+        answered(self.caller.post(url, "job/run").json(job), SHORT).await
     }
 
     /// The keys of all views that a sidecar keeps.
     pub(crate) async fn views(&self, url: &str) -> Result<Vec<ViewKey>, PeerError> {
-        let request = self.http.get(format!("{}/verify/views", url.trim_end_matches('/'))).timeout(LONG);
-        let request = self.authorised(request);
-        Ok(checked(request.send().await?).await?.json().await?)
+        answered(self.caller.get(url, "verify/views"), LONG).await
     }
 
     /// Passes a request about a view on, and answers the body of the answer. `is_held` says that the sidecar keeps the view.
@@ -104,40 +97,41 @@ impl Peers {
         path: &str,
         body: &impl Serialize,
     ) -> Result<Bytes, PeerError> {
-        let request = self.asked(to, path).json(body);
-        let request = if is_held { request.header(HELD_HEADER, "1") } else { request };
-        Ok(checked(request.send().await?).await?.bytes().await?)
+        let call = self.asked(to, path).json(body);
+        let call = if is_held { call.header(HELD_HEADER, 1) } else { call };
+        Ok(checked(call, LONG).await?.into_body())
     }
 
-    fn asked(&self, to: &Target, path: &str) -> RequestBuilder {
-        let request = self.post(&to.url, path).timeout(LONG);
-        request.header(EPOCH_HEADER, to.epoch.0).header(TICKET_HEADER, to.ticket.0)
-    }
-
-    fn post(&self, url: &str, path: &str) -> RequestBuilder {
-        self.authorised(self.http.post(format!("{}/{path}", url.trim_end_matches('/'))))
-    }
-
-    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.secret {
-            Some(secret) => request.bearer_auth(secret),
-            None => request,
-        }
+    fn asked(&self, to: &Target, path: &str) -> Call<'_> {
+        self.caller.post(&to.url, path).header(EPOCH_HEADER, to.epoch.0).header(TICKET_HEADER, to.ticket.0)
     }
 }
 
+/// What a success says.
+async fn answered<T: DeserializeOwned>(call: Call<'_>, limit: Duration) -> Result<T, PeerError> {
+    read(&checked(call, limit).await?)
+}
+
+fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, PeerError> {
+    serde_json::from_slice(answer.body())
+        .map_err(|error| PeerError::Failed { status: answer.status(), message: error.to_string() })
+}
+
 /// A success, or why it is none: the sidecar says with a code of its own what it has not done for sure.
-async fn checked(answer: Response) -> Result<Response, PeerError> {
+async fn checked(call: Call<'_>, limit: Duration) -> Result<Response<Bytes>, PeerError> {
+    let answer = call.send(limit).await?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
     }
-    let text = answer.text().await?;
-    match serde_json::from_str::<ErrorBody>(&text) {
+    match serde_json::from_slice::<ErrorBody>(answer.body()) {
         Ok(body) if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
             Err(PeerError::Refused { status, body: Box::new(body) })
         }
         Ok(body) => Err(PeerError::Failed { status, message: body.message }),
-        Err(_) => Err(PeerError::Failed { status, message: text.chars().take(200).collect() }),
+        Err(_) => {
+            let message = String::from_utf8_lossy(answer.body()).chars().take(200).collect();
+            Err(PeerError::Failed { status, message })
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use database::{Database, SchemaOptions};
 use jobs::Clerk;
-use serving::{Status, Supervised, Traffic};
+use serving::{Caller, Carrier, HttpClient, Listener, Status, Supervised, Traffic};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -15,17 +15,31 @@ use crate::capture::{Capture, Progress};
 use crate::coordinator::{Coordinator, Means};
 use crate::error::Error;
 use crate::http;
-use crate::identity;
-use crate::log::wal::{self, Wal};
-use crate::log::{self, EventLog};
+use crate::log::EventLog;
 use crate::metrics;
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::replica::{self, Replica};
 use crate::settings::Settings;
+use crate::storage::{Directories, Storage};
 
 /// Errands that may wait for whoever captures. Beyond that whoever has one waits.
 const ERRANDS: usize = 256;
+
+/// What a scheduler meets the world through. A simulation has others than a machine.
+#[derive(Debug)]
+pub struct Surroundings<L> {
+    /// Where connections come from.
+    pub listener: L,
+    /// Where that listens.
+    pub address: SocketAddr,
+    /// The database.
+    pub database: Database,
+    /// Who carries requests to sidecars.
+    pub carrier: Arc<dyn Carrier>,
+    /// What is kept while it does not run.
+    pub storage: Arc<dyn Storage>,
+}
 
 /// A running scheduler. Dropping it without [`Service::stop`] leaves its tasks to the runtime.
 #[derive(Debug)]
@@ -53,15 +67,27 @@ impl Service {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
+        let carrier = Arc::new(HttpClient::new()?);
+        let Settings { log, replica, executable, .. } = settings.clone();
+        let storage = Arc::new(Directories { log, replica, executable });
+        Service::start_in(Surroundings { listener, address, database, carrier, storage }, settings).await
+    }
+
+    /// As [`Service::start`], in surroundings that are not those of a machine.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn start_in<L: Listener>(surroundings: Surroundings<L>, settings: Settings) -> Result<Service, Error> {
+        settings.check()?;
+        let Surroundings { listener, address, database, carrier, storage } = surroundings;
         let status = Status::bootstrapping();
         let metrics = telemetry::Metrics::new("spky-scheduler", &settings.id, settings.export.as_ref())?;
 
-        let (log, log_id, replica) = match open(&settings).await {
+        let (log, log_id, replica) = match open(&*storage, &settings).await {
             Err(Error::Replica(error @ replica::Error::Behind { .. })) => {
                 tracing::warn!(%error, "the log and the replica don't fit: both begin anew");
-                let failed = |source| log::Error::io("remove", &settings.log, source);
-                std::fs::remove_dir_all(&settings.log).map_err(failed)?;
-                open(&settings).await?
+                storage.wipe_log()?;
+                open(&*storage, &settings).await?
             }
             opened => opened?,
         };
@@ -86,7 +112,7 @@ impl Service {
             progress,
         )
         .await?;
-        let peers = Peers::new(settings.secret.clone())?;
+        let peers = Peers::new(Caller::new(carrier, settings.secret.as_deref()));
         let means = Means {
             database: database.clone(),
             log,
@@ -171,12 +197,10 @@ impl Service {
 }
 
 /// The log with its name, and the replica of it.
-async fn open(settings: &Settings) -> Result<(Arc<dyn EventLog>, Uuid, Arc<Replica>), Error> {
-    let log: Arc<dyn EventLog> = Arc::new(Wal::open(wal::Settings::new(&settings.log)).await?);
-    let log_id = identity::of(&settings.log)?;
+async fn open(storage: &dyn Storage, settings: &Settings) -> Result<(Arc<dyn EventLog>, Uuid, Arc<Replica>), Error> {
+    let (log, log_id) = storage.open_log().await?;
     let replica = replica::Settings {
-        directory: settings.replica.clone(),
-        executable: settings.executable.clone(),
+        home: storage.home(),
         update_interval: settings.update_interval,
         names: settings.names.clone(),
         log: log_id,

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use scheduler::log::EventLog;
 use scheduler::log::wal::{self, Wal};
-use scheduler::replica::{Error, Replica, Settings};
+use scheduler::replica::{Error, Place, Replica, Settings};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -37,8 +37,10 @@ impl Setup {
 
     fn settings(&self) -> Settings {
         Settings {
-            directory: self.directory.path().join("replica"),
-            executable: embedded::Settings::for_tests().executable,
+            home: Arc::new(Place::new(
+                self.directory.path().join("replica"),
+                embedded::Settings::for_tests().executable,
+            )),
             update_interval: Duration::from_millis(50),
             names: Names::default(),
             log: Uuid::from_u128(1),

@@ -16,10 +16,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::listener::Listener;
 use crate::stall::Impatient;
 
 /// What connections may take.
@@ -56,8 +57,8 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// being answered are finished, as long as they do not take longer than [`Limits::drain`].
 ///
 /// What `count` answers lives as long as a connection. Each request says who the peer is, as [`ConnectInfo`].
-pub async fn serve<C: Send + 'static>(
-    listener: TcpListener,
+pub async fn serve<C: Send + 'static, L: Listener>(
+    listener: L,
     router: Router,
     limits: Limits,
     count: impl Fn() -> C,
@@ -93,7 +94,7 @@ pub async fn serve<C: Send + 'static>(
 }
 
 /// The next connection. That the system has no room for one now is waited out.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept<L: Listener>(listener: &L) -> (L::Stream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
@@ -112,17 +113,13 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// Serves one connection to its end. Requests say who the peer is.
-async fn converse(
-    stream: TcpStream,
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     peer: SocketAddr,
     router: Router,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
-    // Answers are small, and whoever waits for one waits for all of it.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection stays with Nagle's algorithm");
-    }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers).max_header_size(limits.header_bytes);
     let stream = TokioIo::new(Impatient::new(stream, limits.stall));
@@ -163,6 +160,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
 

@@ -1,6 +1,6 @@
 //! The owner of the circuit.
 //!
-//! One thread, which nobody shares anything with: what it is to do comes as messages, and what has come while it worked
+//! Nobody shares anything with it: what it is to do comes as messages, and what has come while it worked
 //! is its next batch. It turns the circuit's deltas into operations on what is kept of each row and hands these to the
 //! writer. How views come and go is in [`registration`](crate::registration).
 
@@ -10,9 +10,9 @@ use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
 use query::SurrealLibrary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::cluster::Tickets;
 use crate::command::{Command, Description, Edges, NotSaved, Order, Speculation, WriterSender};
@@ -25,12 +25,10 @@ use crate::showing::Op;
 use crate::view::{Registered, Views};
 use crate::watches::Watches;
 
-/// The most messages that are taken from the queue at once.
-const BATCH: usize = 4_096;
 /// The bytes of the state that are put together at once, so that changes don't wait for long meanwhile.
 const SAVE_CHUNK: usize = 256 << 10;
 
-/// The engine's state. [`Engine::run`] is the body of its thread.
+/// The engine's state. It works at a [`Workplace`](crate::Workplace).
 pub(crate) struct Engine {
     pub(crate) circuit: Circuit,
     pub(crate) views: Views,
@@ -99,31 +97,8 @@ impl Engine {
         }
     }
 
-    /// Works until nobody can send commands any more, or nobody takes orders. `runtime` keeps the time.
-    pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>, runtime: &Handle) {
-        let mut batch = Vec::new();
-        loop {
-            let received = match self.next_due() {
-                None => commands.blocking_recv_many(&mut batch, BATCH),
-                Some(due) => {
-                    let receive = commands.recv_many(&mut batch, BATCH);
-                    match runtime.block_on(async { tokio::time::timeout_at(due.into(), receive).await }) {
-                        Ok(received) => received,
-                        Err(_) => match self.note_due(false) {
-                            Ok(()) => continue,
-                            Err(Closed) => return,
-                        },
-                    }
-                }
-            };
-            if received == 0 || self.work_off(&mut batch).is_err() {
-                return;
-            }
-        }
-    }
-
     /// Carries out commands in their order; commits that follow each other are one step.
-    fn work_off(&mut self, batch: &mut Vec<Command>) -> Result<(), Closed> {
+    pub(crate) fn work_off(&mut self, batch: &mut Vec<Command>) -> Result<(), Closed> {
         let _span = tracing::debug_span!("batch", messages = batch.len()).entered();
         self.metrics.batch();
         let mut commits: Vec<Change> = Vec::new();
@@ -443,7 +418,7 @@ impl Engine {
     }
 
     /// When the next result is to be noted that has to wait.
-    fn next_due(&mut self) -> Option<Instant> {
+    pub(crate) fn next_due(&mut self) -> Option<Instant> {
         let views = &mut self.views;
         let due = |number: &usize| views.at(*number).map(|view| view.noted_at + view.view.interval);
         self.due.iter().filter_map(due).min()
@@ -476,7 +451,11 @@ impl Engine {
     }
 
     pub(crate) fn order(&self, order: Order) -> Result<(), Closed> {
-        self.writer.blocking_send(order).map_err(|_| Closed)
+        match self.writer.try_send(order) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(order)) => self.writer.blocking_send(order).map_err(|_| Closed),
+            Err(TrySendError::Closed(_)) => Err(Closed),
+        }
     }
 }
 

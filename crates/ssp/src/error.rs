@@ -28,8 +28,8 @@ pub enum Error {
     Jobs(#[from] jobs::Error),
     #[error("the http interface failed: {0}")]
     Http(#[source] std::io::Error),
-    #[error("no client for the scheduler: {0}")]
-    Client(#[source] reqwest::Error),
+    #[error(transparent)]
+    Client(#[from] serving::ClientError),
     /// The database can't be asked now. It is asked again.
     #[error("the database could not be asked")]
     Interrupted,

@@ -7,7 +7,7 @@
 //! follower.rs     engine.rs  edge_buffer.rs  writer.rs
 //! ```
 //!
-//! The circuit belongs to one thread (the engine), and everything else sends it messages over a bounded channel. What
+//! The circuit belongs to the engine alone, and everything else sends it messages over a bounded channel. What
 //! has queued up while it worked is its next batch; what has queued up while the writer wrote is the writer's. A slow
 //! database therefore slows capture, and nothing grows without bound.
 
@@ -48,9 +48,11 @@ mod speculation;
 mod sweep;
 mod view;
 mod watches;
+mod workplace;
 mod writer;
 
 pub use error::Error;
 pub use job_runner::{JobSettings, SpiSettings};
-pub use service::Service;
+pub use service::{Service, Surroundings};
 pub use settings::{Capture, Cluster, RefMode, Settings};
+pub use workplace::Workplace;

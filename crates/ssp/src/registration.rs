@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
 use database::{RowId, as_stored};
 use protocol::{Format, ViewKey};
 use query::Catalog;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::catalog::recompile;
 use crate::cluster::{Missing, Ticket, Turned};

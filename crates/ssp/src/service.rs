@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use database::{Database, Fence};
-use serving::{Status, Supervised, supervised};
+use serving::{Caller, Carrier, HttpClient, Listener, Status, Supervised};
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -29,12 +28,28 @@ use crate::saver::Saver;
 use crate::settings::{Capture, Settings};
 use crate::speculation::{self, Open};
 use crate::sweep;
+use crate::workplace::{Working, Workplace};
 use crate::writer::{self, Writer};
 
 /// Messages that may wait for the engine, and for the writer. Beyond that the sender waits.
 const QUEUE: usize = 4_096;
 /// Errands that may wait. Beyond that whoever has one waits.
 const ERRANDS: usize = 64;
+
+/// What a sidecar meets the world through. A simulation has others than a machine.
+#[derive(Debug)]
+pub struct Surroundings<L> {
+    /// Where connections come from.
+    pub listener: L,
+    /// Where that listens.
+    pub address: SocketAddr,
+    /// The database.
+    pub database: Database,
+    /// Who carries requests to the scheduler.
+    pub carrier: Arc<dyn Carrier>,
+    /// Where the engine works.
+    pub workplace: Workplace,
+}
 
 /// A running sidecar. Dropping it without [`Service::stop`] leaves its tasks to the runtime.
 #[derive(Debug)]
@@ -46,7 +61,7 @@ pub struct Service {
     work: JoinHandle<()>,
     helpers: Vec<Supervised>,
     saver: Option<(Supervised, oneshot::Sender<()>)>,
-    engine: std::thread::JoinHandle<()>,
+    engine: Working,
     writer: Supervised,
     metrics: telemetry::Metrics,
     events: Events,
@@ -74,6 +89,22 @@ impl Service {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
+        let carrier = Arc::new(HttpClient::new()?);
+        let surroundings = Surroundings { listener, address, database, carrier, workplace: Workplace::Thread };
+        Self::start_in(surroundings, settings, jobs).await
+    }
+
+    /// As [`Service::start_with_jobs`], in surroundings that are not those of a machine.
+    ///
+    /// # Errors
+    /// As [`Service::start_with_jobs`].
+    pub async fn start_in<L: Listener>(
+        surroundings: Surroundings<L>,
+        settings: Settings,
+        jobs: Option<JobSettings>,
+    ) -> Result<Service, Error> {
+        settings.check()?;
+        let Surroundings { listener, address, database, carrier, workplace } = surroundings;
         if settings.cluster.is_some() {
             // Until it has joined, it has no views, and nothing to write.
             database.set_fence(Some(Fence::closed(settings.id.clone())));
@@ -92,12 +123,7 @@ impl Service {
         let jobs = JobRunner::start(jobs, &database, &status, &read.meter(), &metrics).await?;
         let engine =
             Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed, metrics.clone());
-        let of_engine = status.clone();
-        let runtime = Handle::current();
-        let engine = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || supervised(&of_engine, "the engine", || engine.run(command_queue, &runtime)))
-            .map_err(Error::Thread)?;
+        let engine = workplace.start(engine, command_queue, &status)?;
         let writer =
             Writer::new(database.clone(), &settings, commands.clone(), open.clone(), events.clone(), metrics.clone());
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
@@ -142,7 +168,7 @@ impl Service {
                     settings: cluster.clone(),
                     id: settings.id.clone(),
                     url: cluster.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
-                    secret: settings.secret.clone(),
+                    caller: Caller::new(carrier, settings.secret.as_deref()),
                     page_size: settings.page_size,
                     database: database.clone(),
                     engine: commands.clone(),
@@ -152,7 +178,7 @@ impl Service {
                     inbox: inbox.clone(),
                     status: status.clone(),
                     metrics: metrics.clone(),
-                })?;
+                });
                 tokio::spawn(work(member.run(), status.clone()))
             }
         };
@@ -260,8 +286,7 @@ impl Service {
             helper.ended().await;
         }
         self.writer.ended().await;
-        // A panic in it has been reported.
-        let _ = tokio::task::spawn_blocking(move || self.engine.join()).await;
+        self.engine.ended().await;
         self.metrics.stop().await;
         served
     }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use circuit::{Plan, RecordId, ResultId, SameRecord, Value, WatchId};
 use database::{Database, Edge, EdgeId, Parent, Place, QueryRow, RowId, RowRecord};
 use protocol::{ContentHash, Format, Frequency, ViewKey};
+use tokio::time::Instant;
 
 use crate::cluster::Ticket;
 use crate::path::Path;

@@ -1,6 +1,8 @@
 //! The server's clock, without asking it each time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How long it is reckoned on from one answer. Clocks of two machines don't drift apart in this time.
 const RECKONED: Duration = Duration::from_secs(1);

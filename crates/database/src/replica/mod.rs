@@ -120,8 +120,7 @@ impl Replica {
             literal(&password)
         );
         self.database.run_retrying("defining a user who may read", text, Variables::new()).await?;
-        let settings = crate::Settings { username: READER.to_owned(), password, ..self.database.settings().clone() };
-        Database::connect(settings, self.database.names().clone()).await
+        self.database.connect_as(READER, password).await
     }
 
     /// Reads where the replica is, which after a failure may be further than was heard of. One request.

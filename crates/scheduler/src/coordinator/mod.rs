@@ -8,12 +8,13 @@ mod joining;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use database::Database;
 use protocol::{SspStatus, TakenOver, ViewKey};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::capture::Progress;
 use crate::courier::Courier;

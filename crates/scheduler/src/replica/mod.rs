@@ -12,12 +12,12 @@
 
 mod error;
 mod gate;
+mod home;
 mod server;
 mod updater;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,16 +31,15 @@ use uuid::Uuid;
 use crate::log::EventLog;
 pub use error::Error;
 use gate::{Gate, Holding};
-use server::{Keeper, Place};
+pub use home::{Home, Host};
+pub use server::Place;
 use updater::Updater;
 
 /// What it takes to keep a replica.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it is kept. Everything in there is the replica's.
-    pub directory: PathBuf,
-    /// The executable that holds the database's server; nothing for the one that is running now.
-    pub executable: Option<PathBuf>,
+    /// Where its rows are.
+    pub home: Arc<dyn Home>,
     /// How often the log is looked at.
     pub update_interval: Duration,
     /// The names of the system tables, which the replica has in common with the database.
@@ -60,7 +59,7 @@ pub struct Replica {
     failure: Arc<Mutex<Option<Error>>>,
     ended: watch::Receiver<bool>,
     updater: Task,
-    server: Keeper,
+    server: Box<dyn Host>,
 }
 
 /// A task that ends with whoever owns it.
@@ -127,8 +126,7 @@ impl Replica {
     /// [`Error::Behind`] if the log does not have the events any more that it would take; [`Error::Server`] if there is no
     /// server, [`Error::Directory`] if the directory can't be used.
     pub async fn start(settings: Settings, log: Arc<dyn EventLog>) -> Result<Replica, Error> {
-        let place = Place::new(settings.directory.clone(), settings.executable.clone());
-        let (mut server, mut replica) = open(&place, &settings).await?;
+        let (mut server, mut replica) = open(&settings).await?;
         let range = log.range().await?;
         if !fits(&replica, settings.log, &range) {
             let (position, of_log) = (replica.position(), replica.log());
@@ -141,8 +139,8 @@ impl Replica {
             tracing::warn!(position, %of_log, log = %settings.log, ?range, "the replica does not fit the log, and begins anew");
             drop(replica);
             server.stop().await?;
-            place.wipe()?;
-            (server, replica) = open(&place, &settings).await?;
+            settings.home.wipe()?;
+            (server, replica) = open(&settings).await?;
         }
         let proxy = replica.reader().await?;
         let gate = Gate::new();
@@ -230,8 +228,8 @@ impl Replica {
     }
 }
 
-async fn open(place: &Place, settings: &Settings) -> Result<(Keeper, database::Replica), Error> {
-    let server = Keeper::start(place).await?;
+async fn open(settings: &Settings) -> Result<(Box<dyn Host>, database::Replica), Error> {
+    let server = settings.home.open().await?;
     let database = server.connect(settings.names.clone()).await?;
     let replica = database::Replica::open(database, settings.log).await?;
     Ok((server, replica))

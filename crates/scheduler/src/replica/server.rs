@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use embedded::{Log, Server, Storage};
 use protocol::Names;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::replica::error::Error;
+use crate::replica::home::{Home, Host};
 
 /// The user that owns the replica's database.
 const OWNER: &str = "replica";
@@ -22,29 +24,36 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1
 
 /// A directory with the rows and the password of their owner.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub struct Place {
     directory: PathBuf,
     /// As of the process that started the server last.
     executable: Option<PathBuf>,
 }
 
-impl Place {
-    pub(super) fn new(directory: PathBuf, executable: Option<PathBuf>) -> Place {
-        Place { directory, executable }
+#[async_trait]
+impl Home for Place {
+    async fn open(&self) -> Result<Box<dyn Host>, Error> {
+        Ok(Box::new(Keeper::start(self).await?))
     }
 
-    fn rows(&self) -> PathBuf {
-        self.directory.join("rows")
-    }
-
-    /// Removes everything.
-    pub(super) fn wipe(&self) -> Result<(), Error> {
+    fn wipe(&self) -> Result<(), Error> {
         match fs::remove_dir_all(&self.directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::directory("remove", &self.directory)(error))
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Place {
+    /// In a directory of which everything is the replica's, with a server by this executable, or by the one that is running now.
+    pub fn new(directory: PathBuf, executable: Option<PathBuf>) -> Place {
+        Place { directory, executable }
+    }
+
+    fn rows(&self) -> PathBuf {
+        self.directory.join("rows")
     }
 
     /// The password of the owner, who is made with the storage. Without it the rows are of no use, and are removed.
@@ -75,7 +84,7 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
 
 /// Keeps a server running until it is stopped or dropped.
 #[derive(Debug)]
-pub(super) struct Keeper {
+struct Keeper {
     settings: database::Settings,
     process: watch::Receiver<Option<u32>>,
     stop: Option<oneshot::Sender<()>>,
@@ -83,7 +92,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) async fn start(place: &Place) -> Result<Keeper, Error> {
+    async fn start(place: &Place) -> Result<Keeper, Error> {
         let password = place.password()?;
         let mut settings = embedded::Settings {
             executable: place.executable.clone(),
@@ -106,19 +115,19 @@ impl Keeper {
         let settings = database::Settings::new(endpoint, PLACE, PLACE, OWNER, password);
         Ok(Keeper { settings, process: watched, stop: Some(stop), task })
     }
+}
 
-    /// Connects as the owner.
-    pub(super) async fn connect(&self, names: Names) -> Result<database::Database, Error> {
+#[async_trait]
+impl Host for Keeper {
+    async fn connect(&self, names: Names) -> Result<database::Database, Error> {
         Ok(database::Database::connect(self.settings.clone(), names).await?)
     }
 
-    /// The process id, if it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    fn id(&self) -> Option<u32> {
         *self.process.borrow()
     }
 
-    /// Ends the server in good order.
-    pub(super) async fn stop(mut self) -> Result<(), Error> {
+    async fn stop(mut self: Box<Self>) -> Result<(), Error> {
         // If the task has ended nobody hears this.
         let _ = self.stop.take().map(|stop| stop.send(()));
         match (&mut self.task).await {

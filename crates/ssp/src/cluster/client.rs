@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
 use circuit::RecordId;
 use database::{Page, Paging};
 use protocol::{Acknowledged, BINARY, CatchUp, ErrorBody, Heartbeat, Names, SspRegistered, SspRegistration};
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode, Url};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serving::{Call, Caller, Unanswered};
 
 /// How long a request may take, but for those that wait for tables to be read.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,7 +20,7 @@ const READING: Duration = Duration::from_secs(600);
 pub(crate) enum Error {
     /// It can't be reached, or does not answer in time.
     #[error("the scheduler can't be reached: {0}")]
-    Unreachable(#[from] reqwest::Error),
+    Unreachable(#[from] Unanswered),
     /// It does not know this registration.
     #[error("the scheduler does not know this sidecar (any more)")]
     NotRegistered,
@@ -40,30 +41,27 @@ pub(crate) enum Error {
 /// A connection to the scheduler.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    http: reqwest::Client,
-    scheduler: Url,
-    secret: Option<String>,
+    caller: Caller,
+    scheduler: String,
     names: Names,
 }
 
 impl Client {
-    pub(crate) fn new(scheduler: Url, secret: Option<String>, names: Names) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-        Ok(Client { http, scheduler, secret, names })
+    pub(crate) fn new(caller: Caller, scheduler: String, names: Names) -> Self {
+        Client { caller, scheduler, names }
     }
 
     pub(crate) async fn register(&self, registration: &SspRegistration) -> Result<SspRegistered, Error> {
-        Ok(self.post("ssp/register", registration).await?.json().await?)
+        answered(self.post("ssp/register").json(registration), TIMEOUT).await
     }
 
     pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {
-        self.post("ssp/heartbeat", heartbeat).await.map(drop)
+        checked(self.post("ssp/heartbeat").json(heartbeat), TIMEOUT).await.map(drop)
     }
 
     /// Asks the scheduler to take in what has been committed so far, and answers the number that its log has reached then.
     pub(crate) async fn catch_up(&self, wanted: &CatchUp) -> Result<u64, Error> {
-        let request = self.request("ssp/catch_up").timeout(READING).json(wanted);
-        let Acknowledged { sequence } = checked(request.send().await?).await?.json().await?;
+        let Acknowledged { sequence } = answered(self.post("ssp/catch_up").json(wanted), READING).await?;
         Ok(sequence)
     }
 
@@ -71,9 +69,8 @@ impl Client {
     pub(crate) async fn page(&self, table: &str, after: Option<&RecordId>, limit: usize) -> Result<Page, Error> {
         let mut paging = Paging::new(&self.names, table, after, limit);
         while let Some(question) = paging.question()? {
-            let request = self.request("proxy/query").header(CONTENT_TYPE, BINARY).body(question);
-            match checked(request.send().await?).await {
-                Ok(answer) => paging.answered(&answer.bytes().await?)?,
+            match checked(self.post("proxy/query").body(BINARY, question.into()), TIMEOUT).await {
+                Ok(answer) => paging.answered(answer.body())?,
                 Err(Error::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, .. }) => paging.too_large()?,
                 Err(error) => return Err(error),
             }
@@ -81,23 +78,21 @@ impl Client {
         Ok(paging.finish())
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Response, Error> {
-        checked(self.request(path).json(body).send().await?).await
-    }
-
-    fn request(&self, path: &str) -> reqwest::RequestBuilder {
-        let mut url = self.scheduler.clone();
-        url.set_path(&format!("{}/{path}", self.scheduler.path().trim_end_matches('/')));
-        let request = self.http.post(url);
-        match &self.secret {
-            Some(secret) => request.bearer_auth(secret),
-            None => request,
-        }
+    fn post(&self, path: &str) -> Call<'_> {
+        self.caller.post(&self.scheduler, path)
     }
 }
 
+/// What a success says.
+async fn answered<T: DeserializeOwned>(call: Call<'_>, limit: Duration) -> Result<T, Error> {
+    let answer = checked(call, limit).await?;
+    serde_json::from_slice(answer.body())
+        .map_err(|error| Error::Refused { status: answer.status(), message: error.to_string() })
+}
+
 /// A success, or what the scheduler has against it.
-async fn checked(answer: Response) -> Result<Response, Error> {
+async fn checked(call: Call<'_>, limit: Duration) -> Result<Response<Bytes>, Error> {
+    let answer = call.send(limit).await?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
@@ -107,7 +102,7 @@ async fn checked(answer: Response) -> Result<Response, Error> {
         StatusCode::CONFLICT => return Err(Error::StartOver),
         _ => {}
     }
-    let body: Result<ErrorBody, _> = answer.json().await;
+    let body: Result<ErrorBody, _> = serde_json::from_slice(answer.body());
     let message = body.map_or_else(|error| error.to_string(), |body| body.message);
     match status {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY => {

@@ -16,7 +16,7 @@ use super::load::{LoadError, load};
 use super::ticket::Missing;
 use super::usage::Usage;
 use super::{Settings, views};
-use serving::Status;
+use serving::{Caller, Status};
 
 use crate::adoption::Tables;
 use crate::bootstrap::Loader;
@@ -35,7 +35,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) id: String,
     pub(crate) url: String,
-    pub(crate) secret: Option<String>,
+    pub(crate) caller: Caller,
     pub(crate) page_size: usize,
     pub(crate) database: Database,
     pub(crate) engine: EngineSender,
@@ -85,13 +85,12 @@ enum Failure {
 }
 
 impl Member {
-    pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
-        let client =
-            Client::new(parts.settings.scheduler.clone(), parts.secret.clone(), parts.database.names().clone())
-                .map_err(Error::Client)?;
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { caller, settings, database, .. } = &parts;
+        let client = Client::new(caller.clone(), settings.scheduler.to_string(), database.names().clone());
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Member { parts, client, held: None, reached: watch::Sender::new(0), looks, asking: JoinSet::new() })
+        Member { parts, client, held: None, reached: watch::Sender::new(0), looks, asking: JoinSet::new() }
     }
 
     /// Is a member until the engine is gone. Where the scheduler or the database can't be reached, this waits.

@@ -31,7 +31,7 @@ mod views;
 
 use std::time::Duration;
 
-use reqwest::Url;
+use url::Url;
 
 pub(crate) use inbox::{Inbox, Misdelivery};
 pub(crate) use member::{Member, Parts};

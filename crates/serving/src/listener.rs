@@ -1,0 +1,32 @@
+//! Where connections come from: the system, or a simulated network.
+
+use std::io::Result;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Accepts connections.
+pub trait Listener: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection, and who the peer is. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn accept(&self) -> impl Future<Output = Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Answers are small, and whoever waits for one waits for all of it.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection stays with Nagle's algorithm");
+        }
+        Ok((stream, peer))
+    }
+}
