@@ -83,8 +83,10 @@ impl Lanes {
     }
 
     fn take(&mut self, is_due: impl Fn(&Lane) -> bool) -> Vec<(Duration, EdgeBuffer)> {
-        let lanes = self.0.iter_mut().filter(|(_, lane)| is_due(lane) && !lane.buffer.is_empty());
-        lanes.map(|(interval, lane)| (*interval, std::mem::take(lane).buffer)).collect()
+        // Where nothing is left the window is over as well: else it would be due for good.
+        let lanes = self.0.iter_mut().filter(|(_, lane)| is_due(lane));
+        let taken = lanes.map(|(interval, lane)| (*interval, std::mem::take(lane).buffer));
+        taken.filter(|(_, buffer)| !buffer.is_empty()).collect()
     }
 
     /// Gives back what could not be written yet, and is due. Nothing may have been taken in meanwhile.
@@ -134,6 +136,17 @@ mod tests {
         lanes.take_in(&mut edges("late", late, Action::Remove), start + soon);
         assert_eq!(lanes.take_due(start + late).len(), 0);
         assert!(lanes.take_all().is_empty(), "added and removed in one window");
+    }
+
+    /// Catches a writer that has something due for good, and nothing to write.
+    #[test]
+    fn a_window_in_which_nothing_is_left_is_over() {
+        let mut lanes = Lanes::default();
+        let (start, window) = (Instant::now(), Duration::from_secs(1));
+        lanes.take_in(&mut edges("v", window, Action::Add(1)), start);
+        lanes.forget(&"v".parse().unwrap());
+        assert!(lanes.take_due(start + window).is_empty());
+        assert_eq!(lanes.next_deadline(), None);
     }
 
     #[test]

@@ -128,11 +128,11 @@ impl Writer {
     }
 
     /// When something has to be written. While the engine has to put right what waits, nothing has.
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&mut self) -> Option<Instant> {
         if self.held.is_some() {
             return None;
         }
-        if self.blocked.is_some() {
+        if self.is_blocked() {
             return Some(Instant::now() + UNBLOCKED_PAUSE);
         }
         [self.lanes.next_deadline(), self.confirm_by].into_iter().flatten().min()
