@@ -55,8 +55,8 @@ impl Client {
         answered(self.post("ssp/register").json(registration), TIMEOUT).await
     }
 
-    pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {
-        checked(self.post("ssp/heartbeat").json(heartbeat), TIMEOUT).await.map(drop)
+    pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat, limit: Duration) -> Result<(), Error> {
+        checked(self.post("ssp/heartbeat").json(heartbeat), limit).await.map(drop)
     }
 
     /// Asks the scheduler to take in what has been committed so far, and answers the number that its log has reached then.

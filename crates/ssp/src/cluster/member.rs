@@ -27,6 +27,8 @@ use crate::metrics::Metrics;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How long a heartbeat may take at least. It may take as long as until the next one is due.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(1);
 /// How often it is looked at what users may see.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -283,7 +285,8 @@ impl Member {
                 let missing_now = missing.clone();
                 let heartbeat =
                     Heartbeat { ssp_id, epoch, views, cpu, memory, is_loaded: loaded, missing: missing_now };
-                match client.heartbeat(&heartbeat).await {
+                // One that hangs must not keep the next ones back for so long that this sidecar counts as lost.
+                match client.heartbeat(&heartbeat, interval.max(SHORTEST_LIMIT)).await {
                     Ok(()) => missing.clear(),
                     Err(client::Error::NotRegistered) => {
                         let _ = over.send(Over::Unknown);
