@@ -3,7 +3,7 @@
 use surrealdb::types::{AuthError, Error as SdkError, NotAllowedError, NotFoundError, QueryError};
 
 use crate::convert::ConvertError;
-use crate::members::FENCED;
+use crate::members::{FENCED, MOVED};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -26,6 +26,9 @@ pub enum Error {
     /// The sidecar's epoch is over: others write what it would have written. Nothing of the transaction was written.
     #[error("the epoch of this sidecar has ended, while {action}")]
     Fenced { action: &'static str },
+    /// Another sidecar keeps the view by now. Nothing of the transaction was written.
+    #[error("another sidecar keeps the view, while {action}")]
+    Moved { action: &'static str },
     /// A statement failed. Nothing of its transaction was written.
     #[error("{action} failed: {reason}")]
     Query { action: &'static str, reason: String },
@@ -128,6 +131,9 @@ pub(crate) fn of_statement(action: &'static str, error: &SdkError) -> Error {
     }
     if reason.contains(FENCED) {
         return Error::Fenced { action };
+    }
+    if reason.contains(MOVED) {
+        return Error::Moved { action };
     }
     Error::Query { action, reason }
 }

@@ -19,6 +19,9 @@ use crate::pages::array;
 /// What a fenced transaction throws. Nobody else's error contains it.
 pub(crate) const FENCED: &str = "the epoch of this sidecar is over";
 
+/// What a transaction throws that is about a view of another sidecar.
+pub(crate) const MOVED: &str = "another sidecar keeps this view";
+
 /// A sidecar as the database knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {

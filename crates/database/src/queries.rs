@@ -15,7 +15,7 @@ use crate::convert::{ConvertError, object_from_sdk, object_to_sdk, record_id_to_
 use crate::edges::{Edge, keys_of_queries, query_record, records_of_query};
 use crate::error::{Error, Result};
 use crate::ident::escape;
-use crate::members::{Fence, Guard};
+use crate::members::{Fence, Guard, MOVED};
 use crate::pages::{array, converting};
 use crate::scan::{self, SOURCE};
 use crate::schema::{self, RefMode, user_edge_table};
@@ -158,13 +158,21 @@ impl Database {
 
     /// Removes a view with all its edges and row records in one transaction. One request; it does not matter if the
     /// view is gone.
+    ///
+    /// # Errors
+    /// In a cluster, [`Error::Moved`] if another sidecar keeps it.
     pub async fn remove_query(&self, key: &ViewKey, edge_table: &str) -> Result<()> {
         const ACTION: &str = "removing a view";
         let mut variables = Variables::new();
         variables.insert("id", query_record(&self.names().query(), key));
         variables.insert("edges", records_of_query(edge_table, key));
         variables.insert("rows", records_of_query(&self.names().row(), key));
-        let guard = self.guard(&mut variables).text;
+        let mut guard = self.guard(&mut variables);
+        if let Some(member) = guard.member.take() {
+            variables.insert("ssp", member);
+            guard.text.push_str(&format!("IF ($id.ssp ?? $ssp) != $ssp {{ THROW '{MOVED}' }};\n"));
+        }
+        let guard = guard.text;
         let text = format!(
             "BEGIN; {guard}DELETE $edges RETURN NONE; DELETE $rows RETURN NONE; DELETE $id RETURN NONE; COMMIT;"
         );

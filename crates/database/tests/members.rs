@@ -89,6 +89,27 @@ async fn nothing_is_written_under_an_epoch_that_is_over() {
     );
 }
 
+/// Catches a sidecar that removes, late, a view which another one has taken over.
+#[tokio::test]
+async fn a_view_is_removed_by_the_sidecar_that_keeps_it() {
+    let server = Server::start();
+    let (one, two) = (server.installed().await, server.connect().await);
+    run(&server.client().await, "CREATE person:1").await;
+    for (db, name) in [(&one, "one"), (&two, "two")] {
+        let epoch = db.enlist(name, "http://here").await.unwrap();
+        db.set_fence(Some(Fence { member: name.to_owned(), epoch }));
+    }
+    one.register_query(&view("v", Duration::from_secs(60)), RefMode::Dedicated).await.unwrap();
+    one.write(&put(&one, "v", 1)).await.unwrap();
+    two.take_over_queries(&[key("v")], 1).await.unwrap();
+    let late = one.remove_query(&key("v"), &one.names().list_ref()).await;
+    assert!(matches!(late, Err(Error::Moved { .. })), "{late:?}");
+    assert_eq!(edges(&two, "v").await, 1);
+    two.remove_query(&key("v"), &two.names().list_ref()).await.unwrap();
+    assert_eq!(edges(&two, "v").await, 0);
+    one.remove_query(&key("v"), &one.names().list_ref()).await.unwrap();
+}
+
 /// Catches a store that lets a transaction commit that has read an epoch which another one ends meanwhile.
 #[tokio::test]
 async fn of_a_write_and_the_end_of_its_epoch_one_comes_first() {

@@ -75,6 +75,37 @@ async fn views_are_right_after_every_fault_of_the_network() {
 }
 
 /// Waits until a write of our own has arrived, which comes behind all others.
+/// Catches a sidecar that has forgotten a view which it could not remove, and then says that it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_could_not_be_removed_is_removed_when_somebody_asks_again() {
+    let stage = stage().await;
+    let network = Network::to(stage.server.address()).await;
+    let throttle = Duration::from_millis(5);
+    let mut world = World::start_behind(&stage, network.address, "removed", Capture::Feed, throttle, SCHEMA).await;
+    world.settings.database.request_timeout = Duration::from_secs(1);
+    world.run("CREATE thread:1 SET n = 1").await;
+    let world = world.restart().await;
+    world.register("q", "SELECT * FROM thread", "{}").await;
+    assert_eq!(world.edges("q").await.len(), 1);
+    network.set(Fault::HalfOpen);
+    let id = serde_json::json!({ "id": "q" });
+    let (status, body) = world.post("/view/unregister", &id).await;
+    assert_eq!(status, 503, "{body}");
+    network.set(Fault::None);
+    let started = Instant::now();
+    loop {
+        let (status, body) = world.post("/view/unregister", &id).await;
+        if status == 200 {
+            break;
+        }
+        assert!(started.elapsed() < RECOVERY, "{status} {body}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(world.edges("q").await, []);
+    let left = world.run("SELECT VALUE record::id(id) FROM _00_query").await;
+    assert_eq!(format!("{left:?}"), format!("{:?}", world.run("RETURN []").await));
+}
+
 async fn settle(world: &World, what: &str) {
     let started = Instant::now();
     world.run("UPSERT barrier:b SET n = rand::int()").await;

@@ -77,9 +77,10 @@ pub(crate) enum Command {
         left: Left,
         reply: oneshot::Sender<Result<(), Turned>>,
     },
+    /// Also where the view is not kept here: its row may be there all the same, if it could not be removed before.
     Unregister {
         key: ViewKey,
-        reply: oneshot::Sender<Option<Done>>,
+        reply: oneshot::Sender<Done>,
     },
     /// The view's row has expired and is gone. If the view has another generation by now, it has been registered again, and the
     /// order to write that is on its way.
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Damaged(ViewKey),
     /// Nothing may wait any more: the service is about to stop.
     Flush(oneshot::Sender<()>),
+    /// Answers with what resolves once all that was ordered so far has been carried out.
+    Barrier(oneshot::Sender<oneshot::Receiver<()>>),
     Describe(oneshot::Sender<Description>),
     /// What whoever compares asks, answered as soon as all that is held is committed.
     Compare(Question),
@@ -207,9 +210,10 @@ pub(crate) enum Order {
         edges: Edges,
         done: Finish,
     },
-    /// Removes a view's row and all its edges.
+    /// Removes a view's row and all its edges. Where the edges are is looked up if it is not said.
     Unregister {
-        view: Arc<View>,
+        key: ViewKey,
+        edge_table: Option<Arc<str>>,
         done: Finish,
     },
     /// Tells from now on what is written of a view.

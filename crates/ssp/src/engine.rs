@@ -11,7 +11,7 @@ use protocol::Format;
 use query::SurrealLibrary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::cluster::Tickets;
@@ -192,6 +192,12 @@ impl Engine {
             Command::Flush(reply) => {
                 self.note_due(true)?;
                 let _ = reply.send(());
+                Ok(())
+            }
+            Command::Barrier(reply) => {
+                let (done, reached) = oneshot::channel();
+                self.order(Order::Flush(done))?;
+                let _ = reply.send(reached);
                 Ok(())
             }
             Command::Describe(reply) => {

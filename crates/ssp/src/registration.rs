@@ -148,13 +148,16 @@ impl Engine {
         self.order(Order::Edges(edges))
     }
 
-    pub(crate) fn unregister(&mut self, key: &ViewKey) -> Result<Option<Done>, Closed> {
-        let Some(registered) = self.views.remove(key) else { return Ok(None) };
-        self.tickets.give_up();
-        self.detach(&registered);
+    pub(crate) fn unregister(&mut self, key: &ViewKey) -> Result<Done, Closed> {
+        let registered = self.views.remove(key);
+        if let Some(registered) = &registered {
+            self.tickets.give_up();
+            self.detach(registered);
+        }
+        let edge_table = registered.map(|registered| registered.view.edge_table.clone());
         let (done, removed) = oneshot::channel();
-        self.order(Order::Unregister { view: registered.view, done })?;
-        Ok(Some(removed))
+        self.order(Order::Unregister { key: key.clone(), edge_table, done })?;
+        Ok(removed)
     }
 
     /// Whether a view is ours to take.

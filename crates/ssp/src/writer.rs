@@ -156,9 +156,9 @@ impl Writer {
                 };
                 finish(done, outcome);
             }
-            Order::Unregister { view, done } => {
-                self.forget(view.key());
-                finish(done, self.database.remove_query(view.key(), &view.edge_table).await);
+            Order::Unregister { key, edge_table, done } => {
+                self.forget(&key);
+                finish(done, self.remove(&key, edge_table).await);
             }
             Order::Follow { key, done } => {
                 self.flush(Flush::Everything).await;
@@ -198,6 +198,18 @@ impl Writer {
                 let _ = done.send(());
             }
         }
+    }
+
+    /// Removes what is stored of a view.
+    async fn remove(&self, key: &ViewKey, edge_table: Option<Arc<str>>) -> Result<(), Error> {
+        let edge_table = match edge_table {
+            Some(edge_table) => edge_table,
+            None => match self.database.query(key).await? {
+                Some(stored) => self.database.edge_table(self.ref_mode, stored.row.auth_id.as_ref()),
+                None => return Ok(()),
+            },
+        };
+        self.database.remove_query(key, &edge_table).await
     }
 
     /// Writes nothing more of a view.

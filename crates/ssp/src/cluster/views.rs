@@ -65,6 +65,10 @@ impl From<database::Error> for MoveError {
 /// If the database can't be asked, or this sidecar's epoch is over: then they are nobody's still, as far as it is concerned.
 pub(crate) async fn take_over(restorer: Restorer, mut keys: Vec<ViewKey>) -> Result<TakenOver, MoveError> {
     keys.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    // One of them may be about to be removed, by us.
+    let (reply, ordered) = oneshot::channel();
+    restorer.engine.send(Command::Barrier(reply)).await.map_err(|_| Error::engine_ended())?;
+    ordered.await.map_err(|_| Error::engine_ended())?.await.map_err(|_| Error::engine_ended())?;
     let mut stored = restorer.database.take_over_queries(&keys, restorer.ticket.epoch).await?;
     stored.sort_by(|one, other| one.row.key.as_str().cmp(other.row.key.as_str()));
     let found: BTreeSet<ViewKey> = stored.iter().map(|query| query.row.key.clone()).collect();

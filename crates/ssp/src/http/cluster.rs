@@ -128,6 +128,7 @@ pub(super) fn turned_away(turned: Turned) -> Failure {
 pub(super) fn unavailable(error: &database::Error) -> Failure {
     match error {
         database::Error::Fenced { .. } => Failure::new(ErrorCode::Conflict, "the epoch of this sidecar is over"),
+        database::Error::Moved { .. } => Failure::new(ErrorCode::Conflict, error.to_string()),
         error => Failure::new(ErrorCode::DatabaseUnavailable, error.to_string()),
     }
 }

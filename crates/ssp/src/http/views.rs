@@ -130,9 +130,8 @@ pub(super) async fn unregister(
     context.ticket(&headers)?;
     let (reply, removed) = oneshot::channel();
     context.send(Command::Unregister { key: request.id, reply }).await?;
-    if let Some(done) = removed.await.map_err(|_| context.gone())? {
-        written(&context, done).await?;
-    }
+    let done = removed.await.map_err(|_| context.gone())?;
+    written(&context, done).await?;
     Ok(StatusCode::OK)
 }
 
