@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use database::{Capture, Database, RefMode};
-use protocol::Names;
+use protocol::{Names, PoolStatus};
 use serde_json::json;
 use serving::Caller;
 use tokio::sync::Notify;
@@ -44,16 +44,20 @@ struct State {
     registered: BTreeMap<String, View>,
     unanswered: usize,
     held: BTreeMap<&'static str, Vec<String>>,
+    status: Option<PoolStatus>,
     stops: BTreeMap<&'static str, Arc<Notify>>,
     failures: Vec<String>,
 }
 
 /// What the application is to ask for.
+#[derive(Debug)]
 pub enum Ask {
     Register(View),
     Unregister(String),
     /// Which views a sidecar keeps.
     Held(&'static str),
+    /// How the scheduler sees the cluster.
+    Status,
 }
 
 impl Common {
@@ -81,6 +85,11 @@ impl Common {
     /// The views that sidecars said they keep.
     pub fn take_held(&self) -> BTreeMap<&'static str, Vec<String>> {
         std::mem::take(&mut self.state().held)
+    }
+
+    /// How the scheduler saw the cluster when it was asked last.
+    pub fn take_status(&self) -> Option<PoolStatus> {
+        self.state().status.take()
     }
 
     /// Asks a service to end in good order.
@@ -273,9 +282,11 @@ async fn answered(common: Common, caller: Caller, ask: Ask) {
             Ask::Register(view) => caller.post(&scheduler, "query/register").json(&view.registration()),
             Ask::Unregister(id) => caller.post(&scheduler, "view/unregister").json(&json!({ "id": id })),
             Ask::Held(ssp) => caller.get(&format!("http://{ssp}:{SSP_PORT}"), "verify/views"),
+            Ask::Status => caller.get(&scheduler, "status"),
         };
         let answer = call.send(LIMIT).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        tracing::debug!(?ask, status, "answered");
         match (&ask, answer) {
             (Ask::Register(view), Ok(_)) if status == 200 => {
                 common.state().registered.insert(view.id.clone(), view.clone());
@@ -289,6 +300,13 @@ async fn answered(common: Common, caller: Caller, ask: Ask) {
                 match serde_json::from_slice(answer.body()) {
                     Ok(held) => drop(common.state().held.insert(ssp, held)),
                     Err(error) => common.fail(format!("{ssp} says of its views what makes no sense: {error}")),
+                }
+                break;
+            }
+            (Ask::Status, Ok(answer)) if status == 200 => {
+                match serde_json::from_slice(answer.body()) {
+                    Ok(status) => common.state().status = Some(status),
+                    Err(error) => common.fail(format!("the scheduler says of its state what makes no sense: {error}")),
                 }
                 break;
             }

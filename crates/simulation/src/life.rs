@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use database::{Database, SchemaOptions};
-use protocol::Names;
+use protocol::{Names, PoolStatus};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use turmoil::{Builder, Sim};
@@ -160,26 +160,40 @@ impl Life {
         let mended = self.sim.elapsed();
         let mut right_since = None;
         loop {
+            self.common.ask(Ask::Status);
             self.pass(Duration::from_millis(250))?;
             let now = self.sim.elapsed();
-            let wrong = self.wrong();
-            if wrong.is_empty() {
-                let since = *right_since.get_or_insert(now);
-                if now - since >= STAYS {
-                    self.look_closely()?;
-                    return Ok(since - mended);
+            let differing = rest::differing(&self.common);
+            if !differing.is_empty() && right_since.is_some() {
+                return Err(self.verdict("was right and is wrong again", &differing));
+            }
+            let wrong = [differing, self.unsettled()].concat();
+            if !wrong.is_empty() {
+                right_since = None;
+                if now - mended > PATIENCE {
+                    return Err(self.verdict("is wrong at rest", &wrong));
                 }
-            } else if right_since.take().is_some() || now - mended > PATIENCE {
-                return Err(self.verdict("is wrong at rest", &wrong));
+                continue;
+            }
+            let since = *right_since.get_or_insert(now);
+            if now - since >= STAYS {
+                self.look_closely()?;
+                return Ok(since - mended);
             }
         }
     }
 
-    fn wrong(&self) -> Vec<String> {
+    /// What is still under way.
+    fn unsettled(&self) -> Vec<String> {
+        let status = self.common.take_status();
         if !self.common.is_answered() {
             return vec!["the application waits for an answer".to_owned()];
         }
-        rest::differing(&self.common)
+        let is_ready = |status: &PoolStatus| {
+            let ready = status.ssps.iter().filter(|ssp| ssp.state == "ready").count();
+            ready == SSPS.len() && status.ssps.len() == SSPS.len() && status.unassigned == 0
+        };
+        if status.as_ref().is_some_and(is_ready) { Vec::new() } else { vec![format!("not all are ready: {status:?}")] }
     }
 
     fn look_closely(&mut self) -> Result<(), String> {

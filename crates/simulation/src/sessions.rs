@@ -21,6 +21,9 @@ pub const PORT: u16 = 8000;
 /// Of so many transactions one loses a conflict. As requests come one after the other, none would by itself.
 const CONFLICTS: u32 = 40;
 
+/// How long it may take until somebody is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where requests wait until their number has arrived, and answers until theirs has.
 #[derive(Clone, Default)]
 pub struct Desk {
@@ -112,9 +115,12 @@ impl Connector for Cable {
     async fn open(&self, _: &Settings) -> database::Result<Arc<dyn Session>> {
         let session = self.clone();
         // Somebody has to be there.
-        match session.query("RETURN 1".into(), Variables::new()).await {
-            Ok(_) => Ok(Arc::new(session)),
-            Err(error) => Err(database::Error::Connection { action: "connecting", reason: error.message().to_owned() }),
+        const ACTION: &str = "connecting";
+        let answer = session.query("RETURN 1".into(), Variables::new());
+        match tokio::time::timeout(CONNECT_TIMEOUT, answer).await {
+            Ok(Ok(_)) => Ok(Arc::new(session)),
+            Ok(Err(error)) => Err(database::Error::Connection { action: ACTION, reason: error.message().to_owned() }),
+            Err(_) => Err(database::Error::Timeout { action: ACTION }),
         }
     }
 }
