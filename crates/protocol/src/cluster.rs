@@ -191,6 +191,10 @@ pub struct PoolStatus {
     pub snapshot_seq: u64,
     /// Whether the snapshot stands still because a sidecar loads it.
     pub is_frozen: bool,
+    /// Whether nothing is captured now, because the database is away or the log has no room. It goes on by itself; the
+    /// scheduler's own log says why.
+    #[serde(default)]
+    pub is_interrupted: bool,
     /// Views that no sidecar keeps now.
     pub unassigned: u64,
     /// All sidecars.

@@ -48,6 +48,8 @@ pub(crate) struct Progress {
     pub(crate) is_whole: bool,
     /// Events from here on are needed to go on after a restart.
     pub(crate) needed_from: u64,
+    /// Whether nothing can be captured now: the database is away, or the log has no room.
+    pub(crate) is_interrupted: bool,
 }
 
 /// Whoever captures. [`Capture::run`] is its task.
@@ -119,9 +121,14 @@ impl Capture {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.go_on().await {
-                Ok(()) => pause = FIRST_PAUSE,
+                Ok(()) => {}
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, "capture is interrupted, trying again");
+                    // That the feed can be opened again is no success yet.
+                    let interruption = |progress: &mut Progress| !std::mem::replace(&mut progress.is_interrupted, true);
+                    if self.progress.send_if_modified(interruption) {
+                        pause = FIRST_PAUSE;
+                    }
                     // What was read and not logged is read again.
                     self.feed = None;
                     tokio::time::sleep(pause).await;
@@ -284,6 +291,7 @@ impl Capture {
             .map(|set| Event::Committed { stamp: set.versionstamp, continues: false, changes: set.changes })
             .collect();
         self.append(events).await?;
+        self.progress.send_if_modified(|progress| std::mem::take(&mut progress.is_interrupted));
         self.forget(database::settled_before(self.known.cursor));
         Ok(defines)
     }
@@ -339,6 +347,7 @@ impl Capture {
 
     fn publish(&self, head: u64) {
         let needed_from = self.recent.front().map_or(head + 1, |(sequence, _)| *sequence);
-        self.progress.send_replace(Progress { head, is_whole: self.known.is_whole, needed_from });
+        let is_whole = self.known.is_whole;
+        self.progress.send_replace(Progress { head, is_whole, needed_from, is_interrupted: false });
     }
 }

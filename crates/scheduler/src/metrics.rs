@@ -21,6 +21,13 @@ pub(crate) fn observe(meter: &Meter, status: &Status, coordinator: &Watched) {
     gauge(meter, coordinator, "spky.scheduler.log.first", "The number of the first event that is still kept", |of| {
         of.first_kept()
     });
+    gauge(
+        meter,
+        coordinator,
+        "spky.scheduler.capture.interrupted",
+        "Whether nothing is captured, as the database is away or the log has no room",
+        |of| u64::from(of.is_interrupted()),
+    );
     gauge(meter, coordinator, "spky.scheduler.replica.position", "The last event that the replica holds", |of| {
         *of.replica().position().borrow()
     });

@@ -121,6 +121,11 @@ impl Coordinator {
         self.0.means.progress.borrow().head
     }
 
+    /// Whether nothing can be captured now.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.0.means.progress.borrow().is_interrupted
+    }
+
     /// The sidecar has all events up to this one.
     pub(crate) fn acknowledged(&self, ssp: &SspId, epoch: Epoch, sequence: u64) {
         let head = self.head();

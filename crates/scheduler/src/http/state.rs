@@ -79,6 +79,7 @@ pub(super) async fn status(State(context): State<Context>) -> Json<PoolStatus> {
         head: context.coordinator.head(),
         snapshot_seq: *context.coordinator.replica().position().borrow(),
         is_frozen: context.coordinator.is_frozen(),
+        is_interrupted: context.coordinator.is_interrupted(),
         unassigned,
         ssps,
     })

@@ -40,10 +40,11 @@ pub(crate) async fn run(options: Options, sources: Sources) -> Result<(), Error>
         return line(&text);
     }
     line(&format!(
-        "scheduler {} is {}: event {}, snapshot at {}{}, {} views without a sidecar\n{}",
+        "scheduler {} is {}: event {}{}, snapshot at {}{}, {} views without a sidecar\n{}",
         status.id,
         status.status.as_str(),
         status.head,
+        if status.is_interrupted { " (nothing is captured now)" } else { "" },
         status.snapshot_seq,
         if status.is_frozen { " (frozen)" } else { "" },
         status.unassigned,

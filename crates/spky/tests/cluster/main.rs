@@ -4,22 +4,29 @@
 //! `SPKY_CLUSTER_ROUNDS` (4) change what happens, and how often.
 //!
 //! The fault model: a process is killed (SIGKILL), stopped in good order (SIGTERM), or paused for longer than the scheduler waits
-//! for a sign of life (SIGSTOP), at a random moment, while clients register views and write. The database stays.
+//! for a sign of life (SIGSTOP), at a random moment, while clients register views and write; several are killed at once; everything
+//! is restarted in turn; the disk of the scheduler's log is full. The database stays.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod disk;
 mod ingest;
 mod jobs;
 mod observed;
+mod restarts;
 mod stage;
 mod workload;
 
 use std::time::{Duration, Instant};
 
+use restarts::{kill_together, restart_in_turn};
 use stage::Cluster;
 use support::Random;
 use workload::{SCHEMA, Workload};
+
+/// How long is written in a round, at least.
+const WRITING: Duration = Duration::from_secs(4);
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -88,11 +95,10 @@ async fn whatever_is_killed_no_view_is_wrong() {
     }
     for round in 0..number("SPKY_CLUSTER_ROUNDS", 4) {
         let victim = random.below(3) as usize;
-        let fault = random.below(4);
+        let fault = random.below(6);
         println!("round {round} of seed {seed}: fault {fault}, sidecar {victim}");
-        let mut writing = workload.for_writing();
-        let application = cluster.application.clone_for_writing();
-        let writer = tokio::spawn(async move { writing.write_steadily(&application, Duration::from_secs(4)).await });
+        let writer = workload.keep_writing(&cluster.application);
+        let begun = Instant::now();
         tokio::time::sleep(Duration::from_millis(random.below(800))).await;
         let started = Instant::now();
         match fault {
@@ -111,13 +117,21 @@ async fn whatever_is_killed_no_view_is_wrong() {
                 cluster.ssps[victim].stop();
                 cluster.start_ssp(victim);
             }
+            3 => {
+                let victims: Vec<usize> = (0..3).filter(|other| *other == victim || random.below(2) == 0).collect();
+                let scheduler = random.below(2) == 0;
+                println!("  killed at once: sidecars {victims:?}, the scheduler: {scheduler}");
+                kill_together(&mut cluster, &mut random, &victims, scheduler).await;
+            }
+            4 => restart_in_turn(&mut cluster).await,
             _ => {
                 cluster.ssps[victim].paused(tokio::time::sleep(Duration::from_millis(4_500))).await;
             }
         }
         let (id, surql, params) = workload.view();
         cluster.register(&id, &surql, &params).await;
-        writer.await.expect("the writer does not panic");
+        tokio::time::sleep_until((begun + WRITING).into()).await;
+        writer.stop().await;
         cluster.all_ready(3).await;
         cluster.agree(&workload.views).await;
         println!("  all {} views are right after {:.1} s", workload.views.len(), started.elapsed().as_secs_f64());

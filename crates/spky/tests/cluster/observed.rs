@@ -4,7 +4,7 @@ use crate::stage::Cluster;
 use crate::workload::{SCHEMA, Workload};
 
 /// The value of a series: its name with its one label, as it stands there.
-fn find(text: &str, series: &str) -> Option<u64> {
+pub fn find(text: &str, series: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
     lines.find(|(name, _)| *name == series).map(|(_, value)| value.parse().expect("a number"))
 }

@@ -14,6 +14,7 @@ use protocol::{Names, PoolStatus};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::support::{Application, SECRET, client, database_settings};
 
 /// The database that everything is about.
@@ -36,6 +37,8 @@ pub struct Cluster {
     pub ssps: Vec<Process>,
     http: reqwest::Client,
     folder: TempDir,
+    /// Where the scheduler's log is, if not with everything else.
+    disk: Option<Disk>,
 }
 
 impl Drop for Process {
@@ -86,6 +89,21 @@ impl Cluster {
 
     /// As [`Cluster::start`], with a configuration file, and tables for the jobs in it.
     pub async fn start_with(sidecars: usize, schema: &str, configuration: &str, job_tables: &[&str]) -> Cluster {
+        Cluster::begin(sidecars, schema, configuration, job_tables, None).await
+    }
+
+    /// As [`Cluster::start`], with the log on a disk of its own.
+    pub async fn start_on(disk: Disk, sidecars: usize, schema: &str) -> Cluster {
+        Cluster::begin(sidecars, schema, "", &[], Some(disk)).await
+    }
+
+    async fn begin(
+        sidecars: usize,
+        schema: &str,
+        configuration: &str,
+        job_tables: &[&str],
+        disk: Option<Disk>,
+    ) -> Cluster {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("sp00ky.yml"), configuration).expect("the folder is ours");
         let address = || SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
@@ -108,7 +126,7 @@ impl Cluster {
         let ssps =
             (0..sidecars).map(|number| Process { name: format!("ssp-{number}"), child: None, address: address() });
         let ssps = ssps.collect();
-        let mut cluster = Cluster { server, application, scheduler, ssps, http: reqwest::Client::new(), folder };
+        let mut cluster = Cluster { server, application, scheduler, ssps, http: reqwest::Client::new(), folder, disk };
         cluster.start_scheduler();
         (0..sidecars).for_each(|number| cluster.start_ssp(number));
         cluster.all_ready(sidecars).await;
@@ -117,7 +135,11 @@ impl Cluster {
 
     fn command(&self, role: &str, name: &str) -> Command {
         let log = File::options().create(true).append(true).open(self.log(name)).expect("the folder is ours");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
+        let executable = env!("CARGO_BIN_EXE_spky");
+        let mut command = match &self.disk {
+            Some(disk) if role == "scheduler" => disk.command(executable),
+            _ => Command::new(executable),
+        };
         let inherited = std::env::vars().map(|(name, _)| name);
         inherited.filter(|name| name.starts_with("SPKY_")).for_each(|name| {
             command.env_remove(name);
@@ -137,10 +159,11 @@ impl Cluster {
 
     pub fn start_scheduler(&mut self) {
         let mut command = self.command("scheduler", "scheduler");
+        let log = self.disk.as_ref().map_or(self.folder.path(), Disk::path).join("log");
         command
             .env("SPKY_SCHEDULER_LISTEN_ADDR", self.scheduler.address.to_string())
             .env("SPKY_SCHEDULER_ID", "scheduler")
-            .env("SPKY_SCHEDULER_WAL_PATH", self.folder.path().join("log"))
+            .env("SPKY_SCHEDULER_WAL_PATH", log)
             .env("SPKY_SCHEDULER_REPLICA_DB_PATH", self.folder.path().join("replica"))
             .env("SPKY_SNAPSHOT_UPDATE_INTERVAL_SECS", "1")
             .env("SPKY_SCHEDULER_HEARTBEAT_TIMEOUT_MS", "3000")
@@ -159,6 +182,11 @@ impl Cluster {
             .env("SPKY_SSP_HEARTBEAT_INTERVAL_MS", "500")
             .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", "5");
         self.ssps[number].child = Some(command.spawn().expect("a sidecar starts"));
+    }
+
+    /// The disk of the log.
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("the log has a disk of its own")
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -197,6 +225,11 @@ impl Cluster {
         names.map(tail).collect()
     }
 
+    /// Everything that a process has logged.
+    pub fn log_of(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log(name)).expect("it has a log")
+    }
+
     pub async fn status(&self) -> Option<PoolStatus> {
         let request = self.http.get(format!("http://{}/status", self.scheduler.address)).bearer_auth(SECRET);
         request.send().await.ok()?.json().await.ok()
@@ -210,19 +243,54 @@ impl Cluster {
 
     /// Waits until so many sidecars are ready, and no others are there, and each view has one.
     pub async fn all_ready(&self, sidecars: usize) {
+        self.until("all are ready", |status| {
+            let ready = status.ssps.iter().filter(|ssp| ssp.state == "ready").count();
+            ready == sidecars && status.ssps.len() == sidecars && status.unassigned == 0
+        })
+        .await;
+    }
+
+    /// Waits until the scheduler says something of its sidecars.
+    pub async fn until(&self, what: &str, holds: impl Fn(&PoolStatus) -> bool) {
         let started = Instant::now();
         let mut last = None;
         while started.elapsed() < LIMIT {
             if let Some(status) = self.status().await {
-                let ready = status.ssps.iter().filter(|ssp| ssp.state == "ready").count();
-                if ready == sidecars && status.ssps.len() == sidecars && status.unassigned == 0 {
+                if holds(&status) {
                     return;
                 }
                 last = Some(status);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("not all are ready: {last:#?}\n{}", self.logs());
+        panic!("it does not come true that {what}: {last:#?}\n{}", self.logs());
+    }
+
+    /// Which registration of a sidecar counts; 0 if the scheduler has none.
+    pub async fn epoch(&self, number: usize) -> u64 {
+        let status = self.status().await.expect("the scheduler answers");
+        let own = status.ssps.iter().find(|ssp| ssp.ssp_id == self.ssps[number].name);
+        own.map_or(0, |ssp| ssp.epoch)
+    }
+
+    /// Stops a sidecar in good order and starts it again, and waits until it has joined again and all are ready.
+    pub async fn restart_ssp(&mut self, number: usize) {
+        let before = self.epoch(number).await;
+        self.ssps[number].stop();
+        self.start_ssp(number);
+        let (name, all) = (self.ssps[number].name.clone(), self.ssps.len());
+        let has_joined = |status: &PoolStatus| {
+            status.ssps.iter().any(|ssp| ssp.ssp_id == name && ssp.epoch > before && ssp.state == "ready")
+        };
+        self.until(&format!("{name} has joined again"), has_joined).await;
+        self.all_ready(all).await;
+    }
+
+    /// Stops the scheduler in good order and starts it again, and waits until all sidecars are with it.
+    pub async fn restart_scheduler(&mut self) {
+        self.scheduler.stop();
+        self.start_scheduler();
+        self.all_ready(self.ssps.len()).await;
     }
 
     /// Posts to the scheduler.

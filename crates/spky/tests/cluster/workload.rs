@@ -1,10 +1,31 @@
 //! What clients do: write records, and ask for views of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::task::JoinHandle;
 
 use crate::support::{Application, Random};
 
 pub const SCHEMA: &str = "DEFINE TABLE thing SCHEMALESS; DEFINE TABLE owner SCHEMALESS;";
+
+/// Between two writes of a steady workload.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A task that writes.
+pub struct Writer {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Ends it, after its last write.
+    pub async fn stop(self) {
+        // Where it has ended already it says why.
+        let _ = self.stop.send(());
+        self.task.await.expect("the writer does not panic");
+    }
+}
 
 /// Writes and views that follow from a seed.
 pub struct Workload {
@@ -51,13 +72,18 @@ impl Workload {
         }
     }
 
-    /// Writes for as long as a time.
-    pub async fn write_steadily(&mut self, application: &Application, time: Duration) {
-        let started = Instant::now();
-        while started.elapsed() < time {
-            self.write(application, 1).await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    /// Writes until it is told to stop.
+    pub fn keep_writing(&mut self, application: &Application) -> Writer {
+        let (mut writing, application) = (self.for_writing(), application.clone_for_writing());
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            // Whoever has gone without saying so has panicked.
+            while matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
+                writing.write(&application, 1).await;
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        Writer { stop, task }
     }
 
     fn statement(&mut self) -> String {
