@@ -6,6 +6,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::event::MAX_EVENT;
+
 /// Events under their numbers, which follow each other without a gap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -34,6 +36,9 @@ pub enum DeliveryError {
 }
 
 impl Delivery {
+    /// The most bytes of a delivery: of the largest event, or of many small ones.
+    pub const MOST_BYTES: usize = MAX_EVENT + (1 << 20);
+
     /// The delivery as bytes. O(size).
     pub fn encode(&self) -> Bytes {
         let size: usize = self.events.iter().map(|(_, event)| 16 + event.len()).sum();

@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 /// The most bytes of changes that are encoded together. What one transaction changed beyond that is more than one event.
 const FULL: usize = 4 << 20;
+/// The most bytes of an event. Only that of a single record is larger than 4 MiB. A record comes in one message of the database,
+/// which has 120 MiB at most, and takes less here than there.
+pub const MAX_EVENT: usize = 128 << 20;
 
 /// Something that whoever holds rows has to take in.
 #[derive(Clone, Debug)]
@@ -60,6 +63,22 @@ pub struct Read {
     pub is_last: bool,
 }
 
+/// Something can't become an event.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A value is nested too deeply.
+    #[error(transparent)]
+    TooDeep(#[from] SaveError),
+    /// A record has more bytes than an event may.
+    #[error("a record has {bytes} bytes, and may have {MAX_EVENT}: {id:?}")]
+    TooLarge {
+        /// Which record.
+        id: Box<RecordId>,
+        /// How large its event would be.
+        bytes: usize,
+    },
+}
+
 /// Bytes are no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -95,8 +114,8 @@ impl Event {
     /// A transaction as events: one, unless it is larger than 4 MiB. O(size).
     ///
     /// # Errors
-    /// If a value is nested too deeply.
-    pub fn committed(stamp: u64, changes: &[Change]) -> Result<Vec<Bytes>, SaveError> {
+    /// If a value is nested too deeply, or a record too large.
+    pub fn committed(stamp: u64, changes: &[Change]) -> Result<Vec<Bytes>, EncodeError> {
         let mut events = Vec::new();
         let mut parts = vec![changes];
         while let Some(part) = parts.pop() {
@@ -105,17 +124,17 @@ impl Event {
                 let (first, rest) = part.split_at(part.len() / 2);
                 parts.extend([rest, first]);
             } else {
-                events.push(encoded);
+                events.push(checked(encoded, part)?);
             }
         }
         Ok(events)
     }
 
-    /// A part of a table as events: one, unless it is larger than 4 MiB. O(size).
+    /// A part of a table as events, each with what it says: one, unless it is larger than 4 MiB. O(size).
     ///
     /// # Errors
-    /// If a value is nested too deeply.
-    pub fn read(mut read: Read) -> Result<Vec<Bytes>, SaveError> {
+    /// If a value is nested too deeply, or a record too large.
+    pub fn read(mut read: Read) -> Result<Vec<(Read, Bytes)>, EncodeError> {
         let mut events = Vec::new();
         let mut rest = Vec::new();
         loop {
@@ -127,10 +146,13 @@ impl Event {
                 read.is_last = false;
                 continue;
             }
-            events.push(encoded);
+            let encoded = checked(encoded, &read.rows)?;
             match rest.pop() {
-                Some(next) => read = next,
-                None => return Ok(events),
+                Some(next) => events.push((std::mem::replace(&mut read, next), encoded)),
+                None => {
+                    events.push((read, encoded));
+                    return Ok(events);
+                }
             }
         }
     }
@@ -220,6 +242,16 @@ impl Read {
     }
 }
 
+/// Refuses what no log would take. It has one record: more would have been divided.
+fn checked(encoded: Bytes, changes: &[Change]) -> Result<Bytes, EncodeError> {
+    match changes.first() {
+        Some(change) if encoded.len() > MAX_EVENT => {
+            Err(EncodeError::TooLarge { id: Box::new(change.id.clone()), bytes: encoded.len() })
+        }
+        _ => Ok(encoded),
+    }
+}
+
 fn put_text(out: &mut Vec<u8>, text: &str) {
     out.put_u64_le(text.len() as u64);
     out.put_slice(text.as_bytes());
@@ -295,11 +327,12 @@ mod tests {
         let rows: Vec<Change> = (0..10).map(|number| row(number, &text)).collect();
         let whole = Read { table: "thread".to_owned(), id: 7, after: None, rows, is_last: true };
         let events = Event::read(whole.clone()).unwrap();
-        assert!(events.len() > 2 && events.iter().all(|event| event.len() <= FULL), "{}", events.len());
+        assert!(events.len() > 2 && events.iter().all(|(_, event)| event.len() <= FULL), "{}", events.len());
         let mut last: Option<RecordId> = None;
         let mut rows = Vec::new();
-        for (index, event) in events.iter().enumerate() {
+        for (index, (said, event)) in events.iter().enumerate() {
             let Event::Read(part) = Event::decode(event).unwrap() else { panic!("another event") };
+            assert_eq!(format!("{part:?}"), format!("{said:?}"));
             assert_eq!(format!("{:?}", part.after), format!("{last:?}"), "none is left out between two");
             assert_eq!(part.is_last, index + 1 == events.len());
             last = part.rows.last().map(|row| row.id.clone());
@@ -323,5 +356,25 @@ mod tests {
             read.extend(changes);
         }
         assert_eq!(format!("{read:?}"), format!("{changes:?}"));
+    }
+
+    #[test]
+    fn a_large_record_is_an_event_of_its_own_and_a_larger_one_is_named() {
+        let large = row(2, &"x".repeat(MAX_EVENT - 200));
+        let events = Event::committed(3, &[row(1, "a"), large.clone(), row(3, "c")]).unwrap();
+        let sizes: Vec<usize> = events.iter().map(Bytes::len).collect();
+        assert_eq!(sizes.iter().filter(|size| **size > FULL).count(), 1, "{sizes:?}");
+        let read = |rows| Read { table: "thread".to_owned(), id: 7, after: None, rows, is_last: true };
+        assert_eq!(Event::read(read(vec![row(1, "a"), large])).unwrap().len(), 2);
+        let larger = row(2, &"x".repeat(MAX_EVENT));
+        for error in [
+            Event::committed(3, &[row(1, "a"), larger.clone()]).unwrap_err(),
+            Event::read(read(vec![row(1, "a"), larger])).unwrap_err(),
+        ] {
+            assert!(
+                matches!(&error, EncodeError::TooLarge { id, .. } if id.is_same_record(&RecordId::new("thread", Key::Int(2)))),
+                "{error}"
+            );
+        }
     }
 }

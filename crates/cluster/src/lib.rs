@@ -9,5 +9,5 @@ mod event;
 mod known;
 
 pub use delivery::{Delivery, DeliveryError};
-pub use event::{Event, EventError, Read};
+pub use event::{EncodeError, Event, EventError, MAX_EVENT, Read};
 pub use known::{Known, Reading};

@@ -15,6 +15,7 @@ use crate::convert::{ConvertError, from_sdk, object_from_sdk, record_id_from_sdk
 use crate::error::{Error, Result};
 use crate::ident::escape;
 use crate::paging::Paging;
+use crate::text;
 
 /// The version of a record that has no version row: it is older than the event that counts.
 pub const FIRST_VERSION: u64 = 1;
@@ -98,11 +99,22 @@ impl Database {
             match self.run(PAGE, text, variables).await {
                 Ok(mut answer) => paging.take(answer.take_last()?)?,
                 Err(Error::NoSuchTable { .. }) => paging.end(),
-                Err(error) if self.was_too_large(&error).await => paging.too_large()?,
+                Err(error) if self.was_too_large(&error).await => match paging.too_large() {
+                    Ok(()) => {}
+                    Err(error) => return Err(self.named(&paging).await.unwrap_or(error)),
+                },
                 Err(error) => return Err(error),
             }
         }
         Ok(paging.finish())
+    }
+
+    /// That the next record of a page does not fit into a message; nothing if the database does not say which one that is.
+    async fn named(&self, paging: &Paging) -> Option<Error> {
+        let (text, variables) = paging.next_id().ok()?;
+        let mut ids = array(PAGE, self.run(PAGE, text, variables).await.ok()?.take_last().ok()?).ok()?;
+        let record = text::record_id(&record_id(PAGE, ids.pop()?).ok()?);
+        Some(Error::TooLarge { action: PAGE, reason: format!("{record} exceeds the limit") })
     }
 
     /// How many records a table has; nothing if there is no such table. One request, and in the database O(records), 0.3 to

@@ -56,14 +56,7 @@ impl Paging {
         if count == 0 || self.page.is_last {
             return Ok(None);
         }
-        let mut variables = Variables::new();
-        variables.insert("limit", count as i64);
-        let behind = self.page.end()?;
-        let start = match behind.as_ref().or(self.after.as_ref()) {
-            None => Bound::Unbounded,
-            Some(id) => Bound::Excluded(to_sdk(&Value::from(id.key.clone())).map_err(converting(PAGE))?),
-        };
-        scan::bind(&mut variables, &self.table, start, Bound::Unbounded);
+        let variables = self.rest(count)?;
         // The version rows are ordered as their records are, so that both are one scan. Looking each of them up takes
         // five times as long.
         let version = escape(&self.version_table);
@@ -73,6 +66,24 @@ impl Paging {
              RETURN [$rows, (SELECT VALUE [record::id(id)[0], version] FROM {version}:[$first]..=[$last])]; }}"
         );
         Ok(Some((text, variables)))
+    }
+
+    /// Asks for the id of the next record.
+    pub(crate) fn next_id(&self) -> Result<(String, Variables)> {
+        Ok((format!("SELECT VALUE id FROM {SOURCE} LIMIT $limit"), self.rest(1)?))
+    }
+
+    /// Lets [`SOURCE`] be what has not been read yet, up to so many records.
+    fn rest(&self, count: usize) -> Result<Variables> {
+        let mut variables = Variables::new();
+        variables.insert("limit", count as i64);
+        let behind = self.page.end()?;
+        let start = match behind.as_ref().or(self.after.as_ref()) {
+            None => Bound::Unbounded,
+            Some(id) => Bound::Excluded(to_sdk(&Value::from(id.key.clone())).map_err(converting(PAGE))?),
+        };
+        scan::bind(&mut variables, &self.table, start, Bound::Unbounded);
+        Ok(variables)
     }
 
     /// Takes the answer to [`Paging::next`].

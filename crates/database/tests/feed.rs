@@ -431,4 +431,8 @@ async fn what_does_not_fit_into_a_message_is_split_or_named() {
         assert!(begin.elapsed() < Duration::from_secs(15));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    // One record of 300 KB, behind another one.
+    run(&client, "DEFINE TABLE c; CREATE c:first; CREATE c:large SET text = string::repeat('x', 300000)").await;
+    let error = db.page("c", None, 10).await.unwrap_err();
+    assert!(matches!(&error, Error::TooLarge { reason, .. } if reason.contains("c:large")), "{error}");
 }

@@ -55,6 +55,8 @@ pub struct Settings {
     /// connection is closed; a transaction that changes so many records at once does that to any client. SurrealDB's own
     /// default is 100.
     pub notification_queue: usize,
+    /// The largest message that it takes. SurrealDB's own default is 128 MiB.
+    pub message_bytes: usize,
     /// Where the log goes.
     pub log: Log,
     /// The least severe level that is logged: `error`, `warn`, `info`, `debug` or `trace`.
@@ -76,6 +78,7 @@ impl Default for Settings {
             password: "root".to_owned(),
             allow_net: Vec::new(),
             notification_queue: 100_000,
+            message_bytes: 128 << 20,
             log: Log::OnFailure,
             log_level: "warn".to_owned(),
             start_limit: Duration::from_secs(60),
@@ -256,6 +259,7 @@ fn command(address: SocketAddr, settings: &Settings) -> Result<(Command, Option<
     command.env("SURREAL_USER", &settings.username).env("SURREAL_PASS", &settings.password);
     command.env("SURREAL_ONLINE_VERSION_CHECK", "false").env("SURREAL_LOG", &settings.log_level);
     command.env("SURREAL_WEBSOCKET_RESPONSE_CHANNEL_SIZE", settings.notification_queue.to_string());
+    command.env("SURREAL_WEBSOCKET_MAX_MESSAGE_SIZE", settings.message_bytes.to_string());
     command.env(PARENT_VARIABLE, std::process::id().to_string());
 
     command.args(["start", "--no-banner", "--bind"]).arg(address.to_string());

@@ -11,19 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::{Event, Known, Read, Reading};
+use cluster::{Event, Known, MAX_EVENT, Read, Reading};
 use database::{Database, Feed, FeedBatch, Probe, SchemaOptions, Survey, TableInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::error::Error;
+use crate::log::wal::{MAX_APPEND, MAX_PAYLOAD};
 use crate::log::{self, EventLog};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often the tables of the database are compared with those that are known.
 const LOOK: Duration = Duration::from_secs(5);
-/// The bytes that are appended together.
+/// The bytes that are appended together, unless one transaction has more.
 const APPENDED_AT_ONCE: usize = 8 << 20;
 /// How often the feed is read at most under a steady stream of changes.
 const PACE: Duration = Duration::from_millis(5);
@@ -301,16 +302,14 @@ impl Capture {
         let mut waiting: Vec<(Event, Vec<Bytes>)> = Vec::new();
         let mut bytes = 0;
         for event in events {
-            let payloads = match event {
-                Event::Committed { stamp, ref changes, .. } => Event::committed(stamp, changes)?,
-                Event::Read(ref read) => Event::read(read.clone())?,
-                ref other => vec![other.encode()?],
-            };
-            bytes += payloads.iter().map(Bytes::len).sum::<usize>();
-            waiting.push((event, payloads));
-            if bytes >= APPENDED_AT_ONCE {
-                self.append_payloads(std::mem::take(&mut waiting)).await?;
-                bytes = 0;
+            for (event, payloads) in encoded(event)? {
+                let size: usize = payloads.iter().map(Bytes::len).sum();
+                if bytes + size > APPENDED_AT_ONCE {
+                    self.append_payloads(std::mem::take(&mut waiting)).await?;
+                    bytes = 0;
+                }
+                bytes += size;
+                waiting.push((event, payloads));
             }
         }
         self.append_payloads(waiting).await
@@ -351,3 +350,25 @@ impl Capture {
         self.progress.send_replace(Progress { head, is_whole, needed_from, is_interrupted: false });
     }
 }
+
+/// What is logged of an event. A transaction is kept whole, in as many payloads as it takes; parts of a table are events for
+/// themselves.
+fn encoded(event: Event) -> Result<Vec<(Event, Vec<Bytes>)>, Error> {
+    Ok(match event {
+        Event::Committed { stamp, ref changes, .. } => {
+            let payloads = Event::committed(stamp, changes)?;
+            vec![(event, payloads)]
+        }
+        Event::Read(read) => {
+            let parts = Event::read(read)?.into_iter();
+            parts.map(|(part, payload)| (Event::Read(part), vec![payload])).collect()
+        }
+        other => {
+            let payload = other.encode()?;
+            vec![(other, vec![payload])]
+        }
+    })
+}
+
+// Whatever the database hands over in one message, the log takes.
+const _: () = assert!(MAX_EVENT <= MAX_PAYLOAD && MAX_PAYLOAD + APPENDED_AT_ONCE < MAX_APPEND);

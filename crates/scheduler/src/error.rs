@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use cluster::EventError;
+use cluster::{EncodeError, EventError};
 
 use crate::log;
 
@@ -54,6 +54,14 @@ pub enum Error {
     /// A record holds a value that is nested too deeply to be logged.
     #[error("a record can't be logged: {0}")]
     Encoding(#[from] circuit::SaveError),
+    /// A record is too large to be logged.
+    #[error("{record} can't be logged: it has {bytes} bytes, and may have {limit}", limit = cluster::MAX_EVENT)]
+    TooLarge {
+        /// Its id.
+        record: String,
+        /// How large it is.
+        bytes: usize,
+    },
     /// Nothing can be said to sidecars.
     #[error(transparent)]
     Client(#[from] serving::ClientError),
@@ -66,6 +74,15 @@ pub enum Error {
     /// A part of the service ended that never should.
     #[error("the scheduler has stopped: {0}")]
     Stopped(String),
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::TooDeep(error) => Error::Encoding(error),
+            EncodeError::TooLarge { id, bytes } => Error::TooLarge { record: database::text::record_id(&id), bytes },
+        }
+    }
 }
 
 impl Error {

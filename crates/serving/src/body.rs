@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// The largest body that is read.
+/// The largest body that is read, where an endpoint does not say otherwise.
 pub(crate) const BODY_LIMIT: usize = 16 << 20;
 /// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,7 +34,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// The whole body.
 ///
 /// # Errors
-/// `REQUEST_TIMEOUT` if it takes more than 30 s, `PAYLOAD_TOO_LARGE` if it has more than 16 MiB, and `INVALID_REQUEST`.
+/// `REQUEST_TIMEOUT` if it takes more than 30 s, `PAYLOAD_TOO_LARGE` if it has more than 16 MiB, or what the endpoint says, and
+/// `INVALID_REQUEST`.
 pub async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
         Ok(body) => body.map_err(unreadable),
@@ -48,7 +49,7 @@ pub async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Byt
 fn unreadable(rejection: BytesRejection) -> Failure {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(ErrorCode::PayloadTooLarge, format!("the body is larger than {BODY_LIMIT} bytes"))
+            Failure::new(ErrorCode::PayloadTooLarge, "the body is larger than this endpoint takes")
         }
         _ => Failure::new(ErrorCode::InvalidRequest, format!("the body can't be read: {rejection}")),
     }

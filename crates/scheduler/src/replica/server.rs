@@ -19,6 +19,8 @@ use crate::replica::home::{Home, Host};
 const OWNER: &str = "replica";
 /// Namespace and database within the server.
 const PLACE: &str = "replica";
+/// The largest message: an event with the largest record, and what is written with it.
+const MESSAGE_BYTES: usize = cluster::MAX_EVENT + (32 << 20);
 /// How long it takes until a server that ended is started again, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
@@ -99,6 +101,7 @@ impl Keeper {
             storage: Storage::RocksDb(place.rows()),
             username: OWNER.to_owned(),
             password: password.clone(),
+            message_bytes: MESSAGE_BYTES,
             log: Log::File(place.directory.join("database.log")),
             ..embedded::Settings::default()
         };
@@ -112,7 +115,10 @@ impl Keeper {
         let (stop, stopped) = oneshot::channel();
         let (process, watched) = watch::channel(server.id());
         let task = tokio::spawn(keep(server, settings, process, stopped));
-        let settings = database::Settings::new(endpoint, PLACE, PLACE, OWNER, password);
+        let settings = database::Settings {
+            max_message_bytes: MESSAGE_BYTES,
+            ..database::Settings::new(endpoint, PLACE, PLACE, OWNER, password)
+        };
         Ok(Keeper { settings, process: watched, stop: Some(stop), task })
     }
 }

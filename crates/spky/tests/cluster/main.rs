@@ -13,6 +13,7 @@ mod support;
 mod disk;
 mod ingest;
 mod jobs;
+mod large;
 mod observed;
 mod restarts;
 mod stage;

@@ -16,6 +16,8 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::cluster::Delivery;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::Response;
 use axum::{Extension, Router};
@@ -23,7 +25,7 @@ use database::Database;
 use protocol::ErrorCode;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 pub(crate) use observe::Telling;
@@ -99,7 +101,7 @@ fn open() -> OpenApiRouter<Context> {
 /// The endpoints that ask for the token.
 fn guarded() -> OpenApiRouter<Context> {
     OpenApiRouter::default()
-        .routes(routes!(cluster::events))
+        .routes(routes!(cluster::events).layer(DefaultBodyLimit::max(Delivery::MOST_BYTES)))
         .routes(routes!(cluster::give_away_views))
         .routes(routes!(cluster::take_over_views))
         .routes(routes!(debug::dependencies))

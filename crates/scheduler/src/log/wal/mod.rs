@@ -49,12 +49,13 @@ pub use recovery::Cut;
 use segments::Segments;
 use writer::{Append, Writer, size_of};
 
-/// The most bytes of one payload.
-pub const MAX_PAYLOAD: usize = 16 << 20;
+/// The most bytes of one payload. The format has room for 4 GiB; what limits it is memory: payloads are kept in it while they are
+/// written, and read, whole.
+pub const MAX_PAYLOAD: usize = 128 << 20;
 /// The most payloads of one append.
 pub const MAX_PAYLOADS: usize = 65_536;
 /// The most bytes of one append, of which each record takes 40 beside its payload.
-pub const MAX_APPEND: usize = 64 << 20;
+pub const MAX_APPEND: usize = 144 << 20;
 
 /// The most appends that wait to be written. Who comes later waits until there is room.
 const QUEUE: usize = 4_096;
