@@ -194,7 +194,15 @@ impl Capture {
         let unknown: Vec<&str> =
             adopt.iter().map(String::as_str).filter(|table| !self.known.tables.contains_key(*table)).collect();
         if !unknown.is_empty() {
-            self.database.capture(&self.options, &unknown).await?;
+            match self.database.capture(&self.options, &unknown).await {
+                Ok(_) => {}
+                // What can't be a table is no reason to capture none: whoever asked learns that it is not done.
+                Err(error @ database::Error::Query { .. }) => {
+                    tracing::warn!(%error, tables = ?unknown, "tables can't be captured");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if unknown.is_empty() && reread.is_empty() {
             self.catch_up().await?;

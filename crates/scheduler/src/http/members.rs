@@ -68,6 +68,9 @@ pub(super) async fn catch_up(
     State(context): State<Context>,
     Body(CatchUp { adopt, reread }): Body<CatchUp>,
 ) -> Result<Json<Acknowledged>, Failure> {
+    if adopt.iter().chain(&reread).any(String::is_empty) {
+        return Err(Failure::new(ErrorCode::InvalidRequest, "a table has a name, and one of these is empty"));
+    }
     let (done, reached) = oneshot::channel();
     let errand = Errand { adopt, reread, done };
     context.errands.send(errand).await.map_err(|_| not_ready("the scheduler is shutting down"))?;

@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use protocol::{BINARY, ErrorCode};
 use serde::Deserialize;
-use serde_json::Value as Json_;
+use serde_json::{Map, Value as Json_};
 use serving::{Body, Failure, bytes_of};
 use utoipa::ToSchema;
 
@@ -28,12 +28,29 @@ struct Question {
     vars: Json_,
 }
 
+/// What one statement answers.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "for the description: the replica's answer is passed on as it is")]
+pub(super) struct Answer {
+    /// `OK` or `ERR`.
+    status: String,
+    /// The result, or why there is none.
+    result: serde_json::Value,
+}
+
 /// Answers a query: in JSON, or with all types kept if it was put in binary.
 #[utoipa::path(
     post,
     path = "/proxy/query",
     request_body(content((Question = "application/json"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 200, description = "What the replica answers, each statement for itself", body = Object), OfProxy)
+    responses(
+        (
+            status = 200,
+            description = "What the replica answers, each statement for itself",
+            content((Vec<Answer> = "application/json"), (Vec<u8> = "application/octet-stream"))
+        ),
+        OfProxy
+    )
 )]
 pub(super) async fn query(State(context): State<Context>, request: Request) -> Result<Response, Failure> {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == BINARY);
@@ -61,7 +78,7 @@ pub(super) async fn query(State(context): State<Context>, request: Request) -> R
     request_body = Object,
     responses((status = 200, description = "Signed in"), OfBody)
 )]
-pub(super) async fn sign_in(Body(_): Body<Json_>) -> StatusCode {
+pub(super) async fn sign_in(Body(_): Body<Map<String, Json_>>) -> StatusCode {
     StatusCode::OK
 }
 
@@ -83,8 +100,12 @@ pub(super) struct Place {
 )]
 pub(super) async fn select(
     State(context): State<Context>,
-    Body(Place { ns, db }): Body<Place>,
+    // A list would do for a `Place`.
+    Body(place): Body<Map<String, Json_>>,
 ) -> Result<StatusCode, Failure> {
+    let place = serde_json::from_value(Json_::Object(place));
+    let Place { ns, db } =
+        place.map_err(|error| Failure::new(ErrorCode::InvalidRequest, format!("invalid body: {error}")))?;
     let is_ours = ns.is_none_or(|ns| ns == context.namespace) && db.is_none_or(|db| db == context.database);
     if is_ours {
         return Ok(StatusCode::OK);
