@@ -14,7 +14,7 @@ use surrealdb::method::QueryStream;
 use surrealdb::types::Value;
 
 use crate::options::Options;
-use crate::stage::{Sidecar, Stage};
+use crate::stage::{Service, Stage};
 use crate::statistics::{median, milliseconds, quantile, ratios, turns};
 
 /// Rows, and views of ten rows each.
@@ -23,13 +23,13 @@ const AUTHORS: usize = ROWS / 10;
 const WARM_UP: usize = 20;
 const SURQL: &str = "SELECT * FROM thread WHERE author = $author";
 
-struct Contestant {
+pub struct Contestant {
     name: &'static str,
     client: Surreal<Client>,
     live: QueryStream<Notification<Value>>,
     /// The live query ends with its connection.
     _follower: Surreal<Client>,
-    _sidecar: Option<Sidecar>,
+    _services: Vec<Service>,
     /// Of each round, in milliseconds.
     p50: Vec<f64>,
     p99: Vec<f64>,
@@ -38,19 +38,23 @@ struct Contestant {
 
 impl Contestant {
     /// A client that follows the rows of the first author.
-    async fn new(
-        stage: &Stage,
-        name: &'static str,
-        database: &str,
-        live: &str,
-        sidecar: Option<Sidecar>,
-    ) -> Contestant {
+    async fn new(stage: &Stage, name: &'static str, database: &str, live: &str, services: Vec<Service>) -> Contestant {
         let follower = stage.client(database).await;
         let mut answer = follower.query(live.to_owned()).await.expect("the database answers");
         let live = answer.stream(0).expect("a live query");
         let client = stage.client(database).await;
         let [p50, p99, write] = Default::default();
-        Contestant { name, client, live, _follower: follower, _sidecar: sidecar, p50, p99, write }
+        Contestant { name, client, live, _follower: follower, _services: services, p50, p99, write }
+    }
+
+    /// A client that follows the edges to the rows of the first author, which one of many views has. Views are registered at
+    /// the first of the services.
+    pub async fn of_edges(stage: &Stage, name: &'static str, database: &str, services: Vec<Service>) -> Contestant {
+        for author in 0..AUTHORS {
+            services[0].register(&format!("v{author}"), SURQL, &format!("{{ author: user:{author} }}")).await;
+        }
+        let live = "LIVE SELECT * FROM _00_list_ref WHERE in = _00_query:v0";
+        Contestant::new(stage, name, database, live, services).await
     }
 
     /// Writes, and waits for the notification: milliseconds until the write is answered and until the notification comes.
@@ -71,24 +75,29 @@ impl Contestant {
     }
 }
 
-pub async fn run(stage: &Stage, options: &Options) {
-    let schema = format!(
+/// Rows of all authors.
+pub fn schema() -> String {
+    format!(
         "DEFINE TABLE thread SCHEMALESS; FOR $n IN 0..{ROWS} {{ CREATE type::record('thread', $n) SET \
          author = type::record('user', $n % {AUTHORS}), title = 'a title', n = 0 }};"
-    );
+    )
+}
+
+pub async fn run(stage: &Stage, options: &Options) {
+    let schema = schema();
     stage.bare("plain", &schema).await;
     let source = "LIVE SELECT * FROM thread WHERE author = user:0";
-    let mut contestants = vec![Contestant::new(stage, "`LIVE SELECT` on the table", "plain", source, None).await];
+    let mut contestants = vec![Contestant::new(stage, "`LIVE SELECT` on the table", "plain", source, Vec::new()).await];
     for (name, database, throttle) in [("edges, throttle 0", "soon", 0), ("edges, throttle 100", "later", 100)] {
         stage.captured(database, &schema).await;
-        let sidecar = stage.sidecar(database, throttle).await;
-        for author in 0..AUTHORS {
-            sidecar.register(&format!("v{author}"), SURQL, &format!("{{ author: user:{author} }}")).await;
-        }
-        let live = "LIVE SELECT * FROM _00_list_ref WHERE in = _00_query:v0";
-        contestants.push(Contestant::new(stage, name, database, live, Some(sidecar)).await);
+        let services = vec![stage.sidecar(database, throttle).await];
+        contestants.push(Contestant::of_edges(stage, name, database, services).await);
     }
+    contest(contestants, options, "plain").await;
+}
 
+/// Has them write and wait in turn, and shows how long they have waited, beside the first of them.
+pub async fn contest(mut contestants: Vec<Contestant>, options: &Options, first: &str) {
     for turn in 0..WARM_UP {
         for contestant in &mut contestants {
             contestant.sample(turn + 1).await;
@@ -112,7 +121,7 @@ pub async fn run(stage: &Stage, options: &Options) {
     }
 
     println!(
-        "| latency, {} samples a round | write p50 | p50 | p99 | p50 ÷ plain p50 |\n|---|---|---|---|---|",
+        "| latency, {} samples a round | write p50 | p50 | p99 | p50 ÷ {first} p50 |\n|---|---|---|---|---|",
         options.samples
     );
     let plain = contestants[0].p50.clone();

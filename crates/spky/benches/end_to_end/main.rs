@@ -21,6 +21,7 @@ mod edges;
 mod latency;
 mod options;
 mod restart;
+#[allow(dead_code, reason = "the benchmark of clusters uses the rest")]
 mod stage;
 mod statistics;
 mod writes;

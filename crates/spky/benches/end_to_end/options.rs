@@ -4,6 +4,8 @@ use std::fmt;
 
 use clap::{Parser, ValueEnum};
 
+use crate::stage::Storage;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Contest {
     /// From the commit of a row to the notification at the client.
@@ -16,12 +18,6 @@ pub enum Contest {
     Restart,
     /// What the number of tables costs a deletion, without Sp00ky.
     Deletes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Storage {
-    Memory,
-    Rocksdb,
 }
 
 /// Measures Sp00ky beside a database without it.
@@ -92,11 +88,7 @@ impl Options {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let storage = match self.storage {
-            Storage::Memory => "in memory",
-            Storage::Rocksdb => "on RocksDB",
-        };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        write!(f, "The database is {storage}; {cores} cores; {} rounds.", self.rounds)
+        write!(f, "The database is {}; {cores} cores; {} rounds.", self.storage, self.rounds)
     }
 }

@@ -37,7 +37,7 @@ pub async fn run(stage: &Stage, options: &Options) {
     });
     views.buffer_unordered(REGISTERED_AT_ONCE).collect::<()>().await;
     println!("{} views registered in {:.1} s\n", options.views, started.elapsed().as_secs_f64());
-    let state = sidecar.state.clone();
+    let state = stage.state(NAME);
     sidecar.stop().await;
 
     let [mut paging, mut saved, mut nothing] = [(); 3].map(|()| Vec::new());
@@ -64,7 +64,7 @@ pub async fn run(stage: &Stage, options: &Options) {
 }
 
 /// Writes rows, and the versions that counting them as they are written one by one would have left: that takes ten times as long.
-async fn fill(application: &Application, rows: usize) {
+pub async fn fill(application: &Application, rows: usize) {
     let insert = async |table: &str, item: &str| {
         for first in (0..rows).step_by(AT_ONCE) {
             let end = (first + AT_ONCE).min(rows);
@@ -83,7 +83,7 @@ async fn fill(application: &Application, rows: usize) {
 }
 
 /// Reads all rows with their versions, with the statement that the sidecar reads them with.
-async fn read_all(client: &Surreal<Client>, rows: usize) -> Duration {
+pub async fn read_all(client: &Surreal<Client>, rows: usize) -> Duration {
     const TEXT: &str = "{ LET $rows = SELECT * FROM type::record($scan.table, $scan.keys) LIMIT $limit; \
         LET $first = array::first($rows).id; LET $last = array::last($rows).id; \
         RETURN [$rows, (SELECT VALUE [record::id(id)[0], version] FROM _00_version:[$first]..=[$last])]; }";

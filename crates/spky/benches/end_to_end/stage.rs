@@ -1,26 +1,43 @@
-//! The processes: a database server, and sidecars on its databases.
+//! The processes: a database server, and sidecars and schedulers on its databases.
 
+use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use database::{Database, SchemaOptions};
 use embedded::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use protocol::Names;
+use protocol::{Names, PoolStatus};
 use serde_json::{Value as Json, json};
 use surrealdb::Surreal;
 use surrealdb::engine::remote::ws::Client;
 use tempfile::TempDir;
 
-use crate::options::Storage;
 use crate::support::{self, Application, Guard, SECRET};
 
 /// How long a sidecar may take to become ready.
 const LIMIT: Duration = Duration::from_secs(1_800);
+
+/// Where the database keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Storage {
+    Memory,
+    Rocksdb,
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Storage::Memory => "in memory",
+            Storage::Rocksdb => "on RocksDB",
+        })
+    }
+}
 
 pub struct Stage {
     server: Server,
@@ -61,34 +78,87 @@ impl Stage {
     }
 
     /// Starts a sidecar, and waits until it is ready.
-    pub async fn sidecar(&self, name: &str, throttle: u64) -> Sidecar {
+    pub async fn sidecar(&self, name: &str, throttle: u64) -> Service {
+        let (mut command, starting) = self.command("ssp", name, name);
+        command
+            .env("SPKY_SSP_LISTEN_ADDR", starting.address.to_string())
+            .env("SPKY_PERSISTENCE_FILE", self.state(name))
+            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", throttle.to_string());
+        starting.spawn(command).await
+    }
+
+    /// Where a sidecar saves its state when it stops.
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.state"))
+    }
+
+    /// Starts a scheduler, with a log and a replica of its own, and waits until sidecars can join.
+    pub async fn scheduler(&self, name: &str) -> Service {
+        let own = format!("{name}.scheduler");
+        let (mut command, starting) = self.command("scheduler", name, &own);
+        let folder = self.folder.path().join(own);
+        command
+            .env("SPKY_SCHEDULER_LISTEN_ADDR", starting.address.to_string())
+            .env("SPKY_SCHEDULER_WAL_PATH", folder.join("log"))
+            .env("SPKY_SCHEDULER_REPLICA_DB_PATH", folder.join("replica"))
+            // Whoever is stopped for a while is not to be taken for dead.
+            .env("SPKY_SCHEDULER_HEARTBEAT_TIMEOUT_MS", "3600000")
+            .env("SPKY_SCHEDULER_BOOTSTRAP_TIMEOUT_SECS", "3600");
+        starting.spawn(command).await
+    }
+
+    /// Starts a sidecar of a scheduler, and waits until it is ready.
+    pub async fn member(&self, name: &str, scheduler: &Service, number: usize, throttle: u64) -> Service {
+        let own = format!("{name}.ssp-{number}");
+        let (mut command, starting) = self.command("ssp", name, &own);
+        command
+            .env("SPKY_SSP_LISTEN_ADDR", starting.address.to_string())
+            .env("SPKY_SSP_ID", format!("ssp-{number}"))
+            .env("SPKY_SPI_LISTEN_ADDR", "127.0.0.1:0")
+            .env("SPKY_SCHEDULER_URL", format!("http://{}", scheduler.address))
+            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", throttle.to_string());
+        starting.spawn(command).await
+    }
+
+    /// A command for a service on the database `name`, and the service that it is to become.
+    fn command(&self, role: &str, name: &str, own: &str) -> (Command, Starting) {
         let address = SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
-        let state = self.folder.path().join(format!("{name}.state"));
-        let log = self.folder.path().join(format!("{name}.log"));
+        let log = self.folder.path().join(format!("{own}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
         let inherited = std::env::vars().map(|(name, _)| name);
         inherited.filter(|name| name.starts_with("SPKY_")).for_each(|name| {
             command.env_remove(name);
         });
         command
-            .arg("ssp")
+            .arg(role)
             .current_dir(self.folder.path())
-            .env("SPKY_SSP_LISTEN_ADDR", address.to_string())
             .env("SPKY_AUTH_SECRET", SECRET)
             .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
             .env("SPKY_DB_NS", "test")
             .env("SPKY_DB_NAME", name)
-            .env("SPKY_PERSISTENCE_FILE", &state)
             .env("SPKY_LOG", "warn")
-            .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", throttle.to_string())
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("the folder is ours"));
+        (command, Starting { address, log })
+    }
+}
+
+/// A service that is about to start.
+struct Starting {
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Starting {
+    /// Starts it, and waits until it is ready.
+    async fn spawn(self, mut command: Command) -> Service {
+        let Starting { address, log } = self;
         let started = Instant::now();
-        let process = Guard(command.spawn().expect("the sidecar starts"));
-        let mut sidecar = Sidecar { process, http: reqwest::Client::new(), address, state, log, took: Duration::ZERO };
-        sidecar.ready().await;
-        sidecar.took = started.elapsed();
-        sidecar
+        let process = Guard(command.spawn().expect("the service starts"));
+        let mut service = Service { process, http: reqwest::Client::new(), address, log, took: Duration::ZERO };
+        service.ready().await;
+        service.took = started.elapsed();
+        service
     }
 }
 
@@ -98,18 +168,17 @@ pub async fn capture(application: &Application) {
     application.database.apply(&options).await.expect("the system schema applies");
 }
 
-pub struct Sidecar {
+/// A sidecar, or a scheduler.
+pub struct Service {
     process: Guard,
     http: reqwest::Client,
-    address: SocketAddr,
+    pub address: SocketAddr,
     log: PathBuf,
-    /// Where it saves its state when it stops.
-    pub state: PathBuf,
     /// How long it took to become ready.
     pub took: Duration,
 }
 
-impl Sidecar {
+impl Service {
     async fn ready(&mut self) {
         let started = Instant::now();
         let url = format!("http://{}/health", self.address);
@@ -118,7 +187,7 @@ impl Sidecar {
                 return;
             }
             let has_ended = self.process.0.try_wait().expect("it is our child").is_some();
-            assert!(!has_ended && started.elapsed() < LIMIT, "the sidecar does not become ready:\n{}", self.log());
+            assert!(!has_ended && started.elapsed() < LIMIT, "the service does not become ready:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -135,7 +204,7 @@ impl Sidecar {
 
     async fn post(&self, path: &str, body: &Json) {
         let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(SECRET).json(body);
-        let answer = request.send().await.expect("the sidecar answers");
+        let answer = request.send().await.expect("the service answers");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
         assert!(status.is_success(), "{body}: {status} {text}\n{}", self.log());
@@ -145,10 +214,21 @@ impl Sidecar {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What a scheduler says of itself.
+    pub async fn status(&self) -> PoolStatus {
+        let request = self.http.get(format!("http://{}/status", self.address)).bearer_auth(SECRET);
+        request.send().await.expect("the service answers").json().await.expect("the state of a pool")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let process = i32::try_from(self.process.0.id()).expect("a process id");
+        kill(Pid::from_raw(process), signal).expect("it is our process");
+    }
+
     /// Stops it as a service manager does, so that it saves its state.
     pub async fn stop(mut self) {
-        let process = i32::try_from(self.process.0.id()).expect("a process id");
-        kill(Pid::from_raw(process), Signal::SIGTERM).expect("it is our process");
+        self.signal(Signal::SIGTERM);
         tokio::task::spawn_blocking(move || self.process.0.wait()).await.expect("it ends").expect("it is our child");
     }
 }

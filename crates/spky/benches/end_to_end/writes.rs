@@ -11,7 +11,7 @@ use surrealdb::engine::remote::ws::Client;
 use tokio::task::JoinSet;
 
 use crate::options::Options;
-use crate::stage::{Sidecar, Stage};
+use crate::stage::{Service, Stage};
 use crate::statistics::{median, ratios, turns};
 use crate::support::{Application, Random};
 
@@ -24,7 +24,7 @@ struct Contestant {
     name: &'static str,
     application: Application,
     clients: Vec<Surreal<Client>>,
-    sidecar: Option<Sidecar>,
+    sidecar: Option<Service>,
     /// Writes per second, of each round.
     rates: Vec<f64>,
 }
