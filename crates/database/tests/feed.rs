@@ -436,3 +436,22 @@ async fn what_does_not_fit_into_a_message_is_split_or_named() {
     let error = db.page("c", None, 10).await.unwrap_err();
     assert!(matches!(&error, Error::TooLarge { reason, .. } if reason.contains("c:large")), "{error}");
 }
+
+/// Catches a feed that asks for less and for more in turn: one transaction takes a page, and does not fit beside the next one.
+#[tokio::test]
+async fn large_transactions_behind_each_other_are_no_loop() {
+    let server = Server::start();
+    server.installed().await;
+    let client = server.client().await;
+    run(&client, "DEFINE TABLE a").await;
+    let mut settings = server.settings();
+    settings.max_message_bytes = 200_000;
+    let db = Database::connect(settings, protocol::Names::default()).await.unwrap();
+    apply(&db).await;
+    let probe = Feed::probe(&db).await.unwrap();
+    run(&client, "FOR $i IN 0..5 { CREATE type::record('a', $i) SET text = string::repeat('x', 30000) }").await;
+    run(&client, "CREATE a:large SET text = string::repeat('x', 120000)").await;
+    let mut feed = Feed::open(db, probe).await.unwrap();
+    let sets = tokio::time::timeout(Duration::from_secs(30), drain(&mut feed)).await.expect("an end");
+    assert_eq!(sets.iter().map(|set| set.changes.len()).sum::<usize>(), 6);
+}

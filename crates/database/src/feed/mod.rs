@@ -308,6 +308,8 @@ impl Feed {
     /// Reads complete change sets from a stamp on. One request.
     async fn fetch(&mut self, since: u64) -> Result<Page> {
         const ACTION: &str = "reading the changefeed";
+        // So many did not hold a complete set; so many did not fit into a message.
+        let (mut incomplete, mut too_large) = (0, usize::MAX);
         loop {
             let pairs = self.pairs;
             let now = self.clock.now();
@@ -319,10 +321,11 @@ impl Feed {
                     if !self.db.was_too_large(&error).await {
                         return Err(error);
                     }
-                    if pairs == MIN_PAIRS {
+                    too_large = pairs;
+                    if pairs == MIN_PAIRS || incomplete + 1 == too_large {
                         return Err(Error::ChangeSetTooLarge { versionstamp: since });
                     }
-                    self.pairs = (pairs / 8).max(MIN_PAIRS);
+                    self.pairs = (pairs / 8).max(MIN_PAIRS).max(incomplete + 1);
                     tracing::debug!(pairs = self.pairs, "the changefeed's answer may be too large, asking for less");
                     continue;
                 }
@@ -338,10 +341,11 @@ impl Feed {
             };
             let Some(page) = Page::of(sets, pairs, now) else {
                 // One transaction fills the whole answer, so whether it is complete can't be told.
-                if pairs == MAX_PAIRS {
+                incomplete = pairs;
+                if pairs == MAX_PAIRS || incomplete + 1 == too_large {
                     return Err(Error::ChangeSetTooLarge { versionstamp: since });
                 }
-                self.pairs = (pairs * 2).min(MAX_PAIRS);
+                self.pairs = (pairs * 2).min(MAX_PAIRS).min(too_large - 1);
                 continue;
             };
             self.pairs = (pairs * 2).min(MAX_PAIRS);
