@@ -90,7 +90,7 @@ async fn a_view_that_could_not_be_removed_is_removed_when_somebody_asks_again() 
     network.set(Fault::HalfOpen);
     let id = serde_json::json!({ "id": "q" });
     let (status, body) = world.post("/view/unregister", &id).await;
-    assert_eq!(status, 503, "{body}");
+    assert_eq!(status, 502, "{body}");
     network.set(Fault::None);
     let started = Instant::now();
     loop {

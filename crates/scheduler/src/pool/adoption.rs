@@ -34,10 +34,7 @@ impl Pool {
                 continue;
             }
             match outcomes.get(key.as_ref()) {
-                Some(Outcome::Adopted) => {
-                    self.views.set_hold(&key, Hold::Owned);
-                    member.owned.insert(key);
-                }
+                Some(Outcome::Adopted) => member.holds(self.views.set_held(&key), key),
                 Some(Outcome::Refused) => self.views.set_refused(key),
                 Some(Outcome::Gone) => self.views.forget(&key),
                 Some(Outcome::Failed) | None => self.views.set_resting(key),

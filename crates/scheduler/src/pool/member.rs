@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::action::{Action, Load, Registration, Start};
 use super::ids::{Epoch, SspId, Target, Ticket};
-use super::views::Key;
+use super::views::{Hold, Key};
 
 /// How far an SSP is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,14 @@ impl Member {
 
     pub(super) fn is_ready(&self) -> bool {
         self.state == State::Ready
+    }
+
+    /// It holds a view, to keep it or to release it.
+    pub(super) fn holds(&mut self, hold: Hold, key: Key) {
+        match hold {
+            Hold::Releasing => self.releasing.insert(key),
+            _ => self.owned.insert(key),
+        };
     }
 
     /// Whether it can be asked for something now.

@@ -38,10 +38,12 @@ impl Pool {
 
     /// The SSP for which the view was reserved holds it.
     pub fn registered(&mut self, key: &ViewKey, ssp: &SspId, epoch: Epoch, ticket: Ticket) {
-        let Some((key, member, Hold::Registering(_))) = self.assigned(key, ssp, epoch, ticket) else { return };
-        member.registering.remove(&key);
-        member.owned.insert(key.clone());
-        self.views.set_hold(&key, Hold::Owned);
+        let Some((key, _, Hold::Registering(_))) = self.assigned(key, ssp, epoch, ticket) else { return };
+        let hold = self.views.set_held(&key);
+        if let Some(member) = self.members.get_mut(ssp) {
+            member.registering.remove(&key);
+            member.holds(hold, key);
+        }
     }
 
     /// The SSP for which the view was reserved does not hold it, and won't because of this registration: the view is
@@ -85,7 +87,7 @@ impl Pool {
     }
 
     /// The view is not in the database, and the SSP that may hold it, if any, was not asked. If one does, it is to
-    /// release it. One that is on its way finds out at its end.
+    /// release it. One to which it is on its way may have looked into the database before, and releases it when it holds it.
     pub fn gone(&mut self, now: Duration, key: &ViewKey) -> Vec<Action> {
         let mut actions = Vec::new();
         match self.views.held(key) {
@@ -98,7 +100,8 @@ impl Pool {
                 self.views.set_hold(&key, Hold::Releasing);
                 self.distribute(now, &mut actions);
             }
-            _ => {}
+            Some((key, View::With(_))) => self.views.set_doubtful(&key),
+            None => {}
         }
         actions
     }

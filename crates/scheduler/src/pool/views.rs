@@ -28,6 +28,8 @@ pub(super) struct Assignment {
     /// The one that the SSP was given it with.
     pub(super) ticket: Ticket,
     pub(super) hold: Hold,
+    /// It may have been removed from the database after the SSP had looked there.
+    pub(super) is_doubtful: bool,
 }
 
 /// In which way a view is with an SSP.
@@ -94,13 +96,26 @@ impl Views {
 
     pub(super) fn assign(&mut self, key: Key, ssp: &SspId, ticket: Ticket, hold: Hold) {
         self.unlist(&key);
-        self.all.insert(key, View::With(Assignment { ssp: ssp.clone(), ticket, hold }));
+        self.all.insert(key, View::With(Assignment { ssp: ssp.clone(), ticket, hold, is_doubtful: false }));
     }
 
     pub(super) fn set_hold(&mut self, key: &Key, hold: Hold) {
         if let Some(View::With(assignment)) = self.all.get_mut(key) {
             assignment.hold = hold;
         }
+    }
+
+    pub(super) fn set_doubtful(&mut self, key: &Key) {
+        if let Some(View::With(assignment)) = self.all.get_mut(key) {
+            assignment.is_doubtful = true;
+        }
+    }
+
+    /// The SSP holds it. It is to release it at once if it is doubtful: whoever adopts it then looks again.
+    pub(super) fn set_held(&mut self, key: &Key) -> Hold {
+        let Some(View::With(assignment)) = self.all.get_mut(key) else { return Hold::Owned };
+        assignment.hold = if assignment.is_doubtful { Hold::Releasing } else { Hold::Owned };
+        assignment.hold
     }
 
     pub(super) fn set_ticket(&mut self, key: &Key, ticket: Ticket) {

@@ -114,6 +114,28 @@ fn an_owner_releases_what_is_gone_from_the_database() {
     assert_eq!(rig.holding(1), None);
 }
 
+/// Catches an SSP that keeps a view which was removed from the database after it had looked there.
+#[test]
+fn what_goes_while_it_is_adopted_or_registered_is_released_again() {
+    let mut rig = Rig::new(Settings::default());
+    rig.pool.restore_view(key(0), None);
+    rig.bootstrap("a");
+    let (a, epoch) = (id("a"), rig.epoch("a"));
+    let adopt = rig.pool.loaded(rig.now, &a, epoch, rig.head);
+    let [Action::Adopt { to, .. }] = adopt.as_slice() else { panic!("{adopt:?}") };
+    assert_eq!(rig.pool.gone(rig.now, &key(0)), []);
+    let release = rig.pool.adopted(rig.now, &a, epoch, to.ticket, &[(key(0), Outcome::Adopted)]);
+    let [Action::Release { to, views }] = release.as_slice() else { panic!("{release:?}") };
+    assert_eq!(views, &[key(0)]);
+    let again = rig.pool.released(rig.now, &a, epoch, to.ticket);
+    assert!(matches!(again.as_slice(), [Action::Adopt { .. }]), "{again:?}");
+
+    let Placement::New(at) = rig.pool.place(&key(1)) else { panic!("there is an SSP") };
+    rig.pool.gone(rig.now, &key(1));
+    rig.pool.registered(&key(1), &at.ssp, at.epoch, at.ticket);
+    assert_eq!(rig.holding(1), Some(Holding::Releasing(&a)));
+}
+
 #[test]
 fn adoptions_end_in_four_ways() {
     let mut rig = Rig::new(Settings::default());
