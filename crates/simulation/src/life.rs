@@ -7,6 +7,7 @@ use database::{Database, SchemaOptions};
 use protocol::{Names, PoolStatus};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 use turmoil::{Builder, Sim};
 
 use crate::cluster::{Ask, Common, SSPS, populate};
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const STAYS: Duration = Duration::from_secs(8);
 
 /// What a life is to be like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Everything follows from it.
     pub seed: u64,
@@ -44,7 +45,7 @@ impl Plan {
 }
 
 /// What a life was like. Two of the same seed are equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// How many transactions were committed.
     pub transactions: usize,
@@ -60,7 +61,8 @@ pub struct Report {
     pub recovery: Duration,
 }
 
-/// Lives a life, on a thread of its own.
+/// Lives a life, on a thread of its own. A process has one only: SurrealDB's clock is one for the whole process, and never goes
+/// back.
 ///
 /// # Errors
 /// With what was wrong at its end.
