@@ -69,9 +69,9 @@ pub enum Placement {
 pub enum Location {
     /// A ready SSP holds it, under the ticket of the target.
     Owner(Target),
-    /// It is on its way, or its owner is not ready.
+    /// It is on its way or about to be, or its owner is not ready.
     UnderWay,
-    /// No SSP holds it.
+    /// No SSP holds it, and none is about to.
     Nobody,
     /// There is no such view.
     Unknown,

@@ -126,10 +126,12 @@ impl Pool {
         actions
     }
 
-    /// Where a view is. O(log views).
+    /// Where a view is. O(log views + members).
     pub fn locate(&self, key: &ViewKey) -> Location {
         let assignment = match self.views.get(key) {
             None => return Location::Unknown,
+            // Somebody is about to adopt it.
+            Some(View::Orphan) if self.members.values().any(Member::is_ready) => return Location::UnderWay,
             Some(View::Orphan | View::Refused) => return Location::Nobody,
             Some(View::With(assignment)) => assignment,
         };

@@ -74,6 +74,11 @@ pub(crate) async fn take_over(restorer: Restorer, mut keys: Vec<ViewKey>) -> Res
     let found: BTreeSet<ViewKey> = stored.iter().map(|query| query.row.key.clone()).collect();
     let refused = restorer.restore(stored).await?;
     let (there, gone): (Vec<ViewKey>, Vec<ViewKey>) = keys.into_iter().partition(|key| found.contains(key));
+    for key in &gone {
+        // Whoever kept it may have written edges after it was removed.
+        let Restorer { database, settings, .. } = &restorer;
+        database.remove_query(key, &database.edge_table(settings.ref_mode, None)).await?;
+    }
     let kept = there.into_iter().filter(|key| !refused.contains_key(key)).collect();
     let refused: BTreeMap<String, String> = refused.into_iter().map(|(key, why)| (key.to_string(), why)).collect();
     Ok(TakenOver { kept, gone, refused })
