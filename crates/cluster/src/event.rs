@@ -8,8 +8,10 @@
 //! that changes gets another kind.
 
 use bytes::{Buf, BufMut, Bytes};
-use circuit::{Change, Malformed, RecordId, SaveError, decode_changes, encode_changes};
+use circuit::{Change, Malformed, Object, RecordId, SaveError, decode_changes, encode_changes};
 use uuid::Uuid;
+
+use crate::announced::{Announcement, Goal};
 
 /// The most bytes of changes that are encoded together. What one transaction changed beyond that is more than one event.
 const FULL: usize = 4 << 20;
@@ -25,12 +27,12 @@ pub enum Event {
     Began {
         /// Which database it is, by its content.
         instance: Uuid,
-        /// From where on its changefeed is followed afterwards.
+        /// From where on its changefeed is followed afterwards; 0 where changes are announced instead.
         cursor: u64,
     },
-    /// What a transaction changed.
+    /// What a transaction changed, or what was found to have changed when announced records were read.
     Committed {
-        /// Its place in the changefeed.
+        /// Its place in the changefeed; 0 if it was read, and then it says nothing of where the changefeed goes on.
         stamp: u64,
         /// Whether the rest of the transaction is in the next event.
         continues: bool,
@@ -45,6 +47,16 @@ pub enum Event {
     Gone {
         /// Its name.
         table: String,
+    },
+    /// Records may be about to change. It changes no row.
+    Announced {
+        /// The records.
+        records: Vec<Announcement>,
+    },
+    /// Announced changes have not come in time: their transactions have failed. It changes no row.
+    GivenUp {
+        /// The records, each with the number of the event that announced it.
+        records: Vec<(RecordId, u64)>,
     },
 }
 
@@ -102,6 +114,8 @@ mod kind {
     pub(super) const READ: u8 = 3;
     pub(super) const GONE: u8 = 4;
     pub(super) const WHOLE: u8 = 5;
+    pub(super) const ANNOUNCED: u8 = 6;
+    pub(super) const GIVEN_UP: u8 = 7;
 }
 
 mod flag {
@@ -178,6 +192,21 @@ impl Event {
                 out.put_u8(kind::GONE);
                 put_text(&mut out, table);
             }
+            Event::Announced { records } => {
+                out.put_u8(kind::ANNOUNCED);
+                // A record that is to exist has a content, of which nothing is said.
+                let changes = records.iter().map(|Announcement { id, goal }| {
+                    let content = goal.exists.then(|| Object::from_iter([]));
+                    Change { id: id.clone(), version: goal.version, content }
+                });
+                out = encode_changes(&changes.collect::<Vec<_>>(), out)?;
+            }
+            Event::GivenUp { records } => {
+                out.put_u8(kind::GIVEN_UP);
+                let changes =
+                    records.iter().map(|(id, sequence)| Change { id: id.clone(), version: *sequence, content: None });
+                out = encode_changes(&changes.collect::<Vec<_>>(), out)?;
+            }
         }
         Ok(out.into())
     }
@@ -221,6 +250,17 @@ impl Event {
             }
             kind::WHOLE => Event::Whole,
             kind::GONE => Event::Gone { table: text_from(bytes)? },
+            kind::ANNOUNCED => {
+                let records =
+                    decode_changes(std::mem::take(bytes))?.into_iter().map(|Change { id, version, content }| {
+                        Announcement { id, goal: Goal { version, exists: content.is_some() } }
+                    });
+                Event::Announced { records: records.collect() }
+            }
+            kind::GIVEN_UP => {
+                let records = decode_changes(std::mem::take(bytes))?;
+                Event::GivenUp { records: records.into_iter().map(|record| (record.id, record.version)).collect() }
+            }
             other => return Err(EventError::UnknownKind(other)),
         };
         if bytes.is_empty() { Ok(event) } else { Err(EventError::Incomplete) }
@@ -284,6 +324,11 @@ mod tests {
         Change { id, version: 2, content: Some(content) }
     }
 
+    fn announced(version: u64, exists: bool) -> Announcement {
+        let key = Key::Array([Value::from("a"), Value::from(3)].into());
+        Announcement { id: RecordId::new("thread", key), goal: Goal { version, exists } }
+    }
+
     fn events() -> Vec<Event> {
         let gone = Change { id: RecordId::new("thread", Key::Int(9)), version: 5, content: None };
         let after = Some(RecordId::new("thread", Key::Int(0)));
@@ -296,6 +341,8 @@ mod tests {
             Event::Read(read(after, true)),
             Event::Whole,
             Event::Gone { table: "thread".to_owned() },
+            Event::Announced { records: vec![announced(1, true), announced(u64::MAX, false)] },
+            Event::GivenUp { records: vec![(announced(1, true).id, 1 << 40)] },
         ]
     }
 

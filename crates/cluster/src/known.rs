@@ -12,7 +12,7 @@ use crate::event::{Event, Read};
 pub struct Known {
     /// Which database it is; nothing before the first event.
     pub instance: Option<Uuid>,
-    /// From where on its changefeed is to be followed.
+    /// From where on its changefeed is to be followed; 0 where changes are announced instead.
     pub cursor: u64,
     /// Whether all tables have been read since changes were lost last.
     pub is_whole: bool,
@@ -47,6 +47,8 @@ impl Known {
                 (self.reading, self.is_whole) = (None, false);
                 self.recent.clear();
             }
+            // It is of no changefeed.
+            Event::Committed { stamp: 0, .. } => {}
             Event::Committed { stamp, changes, .. } => {
                 self.cursor = self.cursor.max(stamp + 1);
                 let records = changes.iter().map(|change| SameRecord::from(change.id.clone()));
@@ -63,8 +65,15 @@ impl Known {
                 if let Some(id) = self.tables.remove(table) {
                     self.doubtful.insert(table.clone(), id);
                 }
-                if let Some(last) = rows.last() {
-                    self.reading = Some(Reading { table: table.clone(), id: *id, last: last.id.clone() });
+                match rows.last() {
+                    Some(last) => {
+                        self.reading = Some(Reading { table: table.clone(), id: *id, last: last.id.clone() });
+                    }
+                    // It is to be read from its beginning, whatever was read of it.
+                    None => {
+                        self.doubtful.insert(table.clone(), *id);
+                        self.reading.take_if(|reading| reading.table == *table);
+                    }
                 }
             }
             Event::Gone { table } => {
@@ -72,7 +81,14 @@ impl Known {
                 self.doubtful.remove(table);
                 self.reading.take_if(|reading| reading.table == *table);
             }
+            Event::Announced { .. } | Event::GivenUp { .. } => {}
         }
+    }
+
+    /// Whether rows of a table are known, be it that they are doubtful, or not all of them.
+    pub fn has_rows_of(&self, table: &str) -> bool {
+        let is_read = self.reading.as_ref().is_some_and(|reading| reading.table == table);
+        is_read || self.tables.contains_key(table) || self.doubtful.contains_key(table)
     }
 
     /// Forgets the records of transactions with stamps below one. O(transactions).
@@ -123,6 +139,35 @@ mod tests {
         assert_eq!((known.tables, known.doubtful.len()), (BTreeMap::from([("a".to_owned(), 3)]), 0));
         let known = after(&[&whole[..], &[read("a", 1, Some(1))]].concat());
         assert_eq!((known.tables.len(), known.doubtful.len(), known.is_whole), (1, 1, true));
+    }
+
+    #[test]
+    fn a_table_is_to_be_read_from_its_beginning_when_that_is_said() {
+        let begun = Event::Read(Read { table: "a".to_owned(), id: 1, after: None, rows: Vec::new(), is_last: false });
+        for before in [read("a", 1, None), read("a", 1, Some(5))] {
+            let known = after(&[began(), before, begun.clone()]);
+            assert!(known.reading.is_none() && known.tables.is_empty());
+            assert_eq!(known.doubtful, BTreeMap::from([("a".to_owned(), 1)]));
+        }
+    }
+
+    #[test]
+    fn what_was_read_says_nothing_of_a_changefeed() {
+        let found = Event::Committed { stamp: 0, continues: false, changes: Vec::new() };
+        let announced = Event::Began { instance: Uuid::from_u128(1), cursor: 0 };
+        let known = after(&[announced, found.clone()]);
+        assert_eq!((known.cursor, known.recent.len()), (0, 0));
+        assert_eq!(after(&[began(), found]).cursor, 100);
+    }
+
+    #[test]
+    fn rows_are_known_of_tables_that_are_read_or_being_read() {
+        let lost = [began(), read("a", 1, None), began(), read("b", 2, Some(5))];
+        let known = after(&lost);
+        assert_eq!(["a", "b", "c"].map(|table| known.has_rows_of(table)), [true, true, false]);
+        let gone = ["a", "b"].map(|table| Event::Gone { table: table.to_owned() });
+        let known = after(&[&lost[..], &gone[..]].concat());
+        assert_eq!(["a", "b"].map(|table| known.has_rows_of(table)), [false, false]);
     }
 
     #[test]

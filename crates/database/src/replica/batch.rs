@@ -84,7 +84,11 @@ impl Batch {
                 Some(Some(last)) => !read.after.as_ref().is_some_and(|after| after.is_same_record(last)),
             },
             Event::Gone { .. } => !self.is_empty(),
-            Event::Committed { .. } | Event::Began { .. } | Event::Whole => false,
+            Event::Committed { .. }
+            | Event::Began { .. }
+            | Event::Whole
+            | Event::Announced { .. }
+            | Event::GivenUp { .. } => false,
         }
     }
 
@@ -110,7 +114,11 @@ impl Batch {
                     self.spans.push(Span { table: table.clone(), after: after.clone(), last });
                 }
             }
-            Event::Began { .. } | Event::Whole | Event::Gone { .. } => {}
+            Event::Began { .. }
+            | Event::Whole
+            | Event::Gone { .. }
+            | Event::Announced { .. }
+            | Event::GivenUp { .. } => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use circuit::value::Value;
 use circuit::{Change, Circuit, Geometry, Key, Library, Object, RecordId};
-use cluster::{Event, Read};
+use cluster::{Announcement, Event, Goal, Read};
 use protocol::{ContentHash, TableContent};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -69,14 +69,14 @@ impl Model {
                 rows.splice(first..end, read.rows.iter().cloned());
             }
             Event::Gone { table } => drop(self.tables.remove(table)),
-            Event::Began { .. } | Event::Whole => {}
+            Event::Began { .. } | Event::Whole | Event::Announced { .. } | Event::GivenUp { .. } => {}
         }
     }
 
     /// A random event, which is taken in.
     pub fn event(&mut self, random: &mut StdRng) -> Event {
         let table = ["a", "b", "e`;", "p"][random.random_range(0..4)];
-        let event = match random.random_range(0..20) {
+        let event = match random.random_range(0..22) {
             0 => Event::Gone { table: table.to_owned() },
             1 => Event::Began { instance: Uuid::from_u128(5), cursor: 3 },
             2 => Event::Whole,
@@ -89,6 +89,11 @@ impl Model {
                 });
                 Event::Committed { stamp: 1, continues: false, changes: changes.collect() }
             }
+            12 => {
+                let id = RecordId::new(table, key(random.random_range(0..60)));
+                Event::Announced { records: vec![Announcement { id, goal: Goal { version: 7, exists: true } }] }
+            }
+            13 => Event::GivenUp { records: vec![(RecordId::new(table, key(random.random_range(0..60))), 1)] },
             _ => self.read(random, table),
         };
         self.take_in(&event);

@@ -62,6 +62,8 @@ impl Intake {
                         complete = self.changes.len();
                     }
                 }
+                // What comes of these is committed later.
+                Event::Announced { .. } | Event::GivenUp { .. } => {}
                 other => {
                     self.tell_changes(complete).await?;
                     complete = 0;
@@ -83,7 +85,7 @@ impl Intake {
 
     async fn other(&mut self, event: Event) -> Result<(), IntakeError> {
         match event {
-            Event::Committed { .. } => {}
+            Event::Committed { .. } | Event::Announced { .. } | Event::GivenUp { .. } => {}
             Event::Began { .. } => {
                 self.is_doubtful = true;
                 self.reading = None;
@@ -121,6 +123,7 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use circuit::Key;
+    use cluster::{Announcement, Goal};
     use tokio::sync::mpsc;
 
     use super::*;
@@ -168,6 +171,19 @@ mod tests {
         ])
         .await;
         assert_eq!(told, ["commit 1", "commit 5"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_only_announced_is_not_told() {
+        let announced = Event::Announced { records: vec![Announcement { id: row(1).id, goal: Goal::UNKNOWN }] };
+        let given_up = Event::GivenUp { records: vec![(row(1).id, 1)] };
+        let (told, _) = told(&[
+            &[announced.clone(), committed(&[2], true)],
+            &[committed(&[3], false), announced.clone(), committed(&[4], false), given_up],
+            &[announced],
+        ])
+        .await;
+        assert_eq!(told, ["commit 3"]);
     }
 
     #[tokio::test]
