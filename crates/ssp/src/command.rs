@@ -5,6 +5,7 @@ use std::sync::Arc;
 use circuit::{Change, Circuit, Plan, RecordId, SameRecord, SaveError, Shown, Size, Work};
 use database::Counted;
 use protocol::{DebugDependencies, DebugView, ViewKey};
+use pushed::Pushed;
 use query::{Catalog, Query};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
@@ -59,7 +60,7 @@ pub(crate) enum Command {
     /// What the database computes now: views of that can't be kept any more.
     Computed(Arc<Computed>),
     /// Changes that somebody says will be committed.
-    Speculate(Vec<Speculation>),
+    Speculate(Vec<Pushed>),
     /// How the speculations up to a number ended. What was wrong is put right by the changes that were read instead.
     Settle {
         number: u64,
@@ -145,16 +146,6 @@ pub(crate) enum NotSaved {
     Circuit(#[from] SaveError),
     #[error("the engine has ended")]
     Stopped,
-}
-
-/// A change that may or may not be committed.
-#[derive(Clone, Debug)]
-pub(crate) struct Speculation {
-    pub(crate) id: RecordId,
-    /// The version that the record will have, where the sender knows it.
-    pub(crate) version: Option<u64>,
-    /// The whole record after the change; `None` if it is deleted.
-    pub(crate) content: Option<circuit::Object>,
 }
 
 /// The result of a view at a moment.

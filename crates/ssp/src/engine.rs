@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
+use pushed::Pushed;
 use query::SurrealLibrary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::mpsc::error::TrySendError;
@@ -15,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::cluster::Tickets;
-use crate::command::{Command, Description, Edges, NotSaved, Order, Speculation, WriterSender};
+use crate::command::{Command, Description, Edges, NotSaved, Order, WriterSender};
 use crate::edge_buffer::Note;
 use crate::metrics::Metrics;
 use crate::note::{note, streamed};
@@ -154,7 +155,7 @@ impl Engine {
                 self.commit(records)
             }
             Command::Loaded { table, after, rows } => self.remove_others(&table, after.as_ref(), &rows),
-            Command::Speculate(speculations) => self.speculate(speculations),
+            Command::Speculate(pushed) => self.speculate(pushed),
             Command::Settle { number, corrections } => self.settle(number, corrections),
             Command::Register { .. } if self.settled < self.speculated => {
                 self.waiting.push(command);
@@ -304,13 +305,12 @@ impl Engine {
     }
 
     /// Takes in changes that are not known to be committed, and makes their edges wait for the proof.
-    fn speculate(&mut self, speculations: Vec<Speculation>) -> Result<(), Closed> {
-        let changes: Vec<Change> = speculations
+    fn speculate(&mut self, pushed: Vec<Pushed>) -> Result<(), Closed> {
+        let changes: Vec<Change> = pushed
             .into_iter()
-            .map(|speculation| {
-                let known = self.circuit.record(&speculation.id).map_or(0, |row| row.version);
-                let version = speculation.version.unwrap_or(known + 1);
-                Change { id: speculation.id, version, content: speculation.content }
+            .map(|Pushed { id, version, content }| {
+                let known = self.circuit.record(&id).map_or(0, |row| row.version);
+                Change { id, version: version.unwrap_or(known + 1), content }
             })
             .collect();
         self.speculated += 1;

@@ -144,7 +144,8 @@ impl Service {
             let saver = Saver::new(path, commands.clone(), tables.clone(), changes);
             (Supervised::spawn(&status, "the saving of the state", saver.run(stopped)), stop)
         });
-        if settings.capture == Capture::Feed {
+        // By push, one that stands alone can't read a table again without refusing changes meanwhile.
+        if settings.capture == Capture::Feed || settings.cluster.is_some() {
             let census = Census {
                 database: database.clone(),
                 engine: commands.clone(),

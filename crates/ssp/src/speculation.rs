@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use circuit::{Change, RecordId, SameRecord};
+use cluster::Goal;
 use database::Database;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,22 +30,19 @@ const MOST_OPEN: usize = 100_000;
 /// What a record is to reach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unsettled {
-    version: u64,
-    /// Whether the record is to exist then.
-    exists: bool,
+    goal: Goal,
     deadline: Instant,
 }
 
 impl Unsettled {
     pub(crate) fn new(change: &Change) -> Self {
-        Unsettled { version: change.version, exists: change.content.is_some(), deadline: Instant::now() + PATIENCE }
+        let goal = Goal { version: change.version, exists: change.content.is_some() };
+        Unsettled { goal, deadline: Instant::now() + PATIENCE }
     }
 
-    /// Whether the version has been reached. A record that does not exist counts as version 1, like one whose creation
-    /// announced itself as version 1: the two are told apart by their content.
+    /// Whether the version has been reached.
     pub(crate) fn is_settled_by(&self, visible: &Change) -> bool {
-        let is_missing = self.exists && visible.content.is_none();
-        visible.version > self.version || (visible.version == self.version && !is_missing)
+        self.goal.is_reached_by(visible)
     }
 }
 
@@ -61,7 +59,7 @@ impl Open {
     pub(crate) fn add(&self, id: &RecordId, unsettled: Unsettled) {
         let mut records = self.records();
         let open = records.entry(id.clone().into()).or_insert(unsettled);
-        if unsettled.version >= open.version {
+        if unsettled.goal.version >= open.goal.version {
             *open = unsettled;
         }
         drop(records);

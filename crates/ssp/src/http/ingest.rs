@@ -2,14 +2,13 @@
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use circuit::{Key, Object, RecordId, Value};
-use protocol::{ErrorCode, IngestRequest, Operation};
+use protocol::{ErrorCode, IngestRequest};
+use pushed::Pushed;
 
 use super::cluster::check_alone;
 use super::openapi::OfIngestion;
 use super::{Body, Context, Failure, bytes_of};
-use crate::command::{Command, Speculation};
-use database::json;
+use crate::command::Command;
 
 /// Changes of one request: a JSON array, or one JSON object after the other, as in NDJSON.
 pub(super) struct Changes(Vec<IngestRequest>);
@@ -27,9 +26,9 @@ pub(super) async fn ingest(
     Body(request): Body<IngestRequest>,
 ) -> Result<StatusCode, Failure> {
     check_can_ingest(&context)?;
-    let speculation = speculation(&context, request)?;
+    let pushed = Pushed::read(&context.settings.names, request)?;
     context.telling.counted.captured("push", 1, None);
-    context.send(Command::Speculate(vec![speculation])).await?;
+    context.send(Command::Speculate(vec![pushed])).await?;
     Ok(StatusCode::OK)
 }
 
@@ -48,14 +47,14 @@ pub(super) async fn ingest_batch(
     Changes(requests): Changes,
 ) -> Result<StatusCode, Failure> {
     check_can_ingest(&context)?;
-    let mut speculations = Vec::with_capacity(requests.len());
+    let mut changes = Vec::with_capacity(requests.len());
     for (number, request) in (1..).zip(requests) {
-        speculations
-            .push(speculation(&context, request).map_err(|failure| failure.within(&format!("change {number}")))?);
+        let pushed = Pushed::read(&context.settings.names, request);
+        changes.push(pushed.map_err(|failure| failure.within(&format!("change {number}")))?);
     }
-    if !speculations.is_empty() {
-        context.telling.counted.captured("push", speculations.len(), None);
-        context.send(Command::Speculate(speculations)).await?;
+    if !changes.is_empty() {
+        context.telling.counted.captured("push", changes.len(), None);
+        context.send(Command::Speculate(changes)).await?;
     }
     Ok(StatusCode::OK)
 }
@@ -82,58 +81,4 @@ fn check_can_ingest(context: &Context) -> Result<(), Failure> {
         return Err(Failure::new(ErrorCode::TooManyRequests, message));
     }
     Ok(())
-}
-
-fn speculation(context: &Context, request: IngestRequest) -> Result<Speculation, Failure> {
-    if context.settings.names.is_system(&request.table) {
-        let message = format!("the table {} belongs to Sp00ky itself", request.table);
-        return Err(Failure::new(ErrorCode::InvalidRequest, message));
-    }
-    let id = record_id(&request.table, &request.id)?;
-    let record = match &request.content {
-        Some(content) => typed_record(content)?,
-        None => json::object_from_json(request.record),
-    };
-    let version_field = context.settings.names.version_field();
-    let version = match record.get(&version_field) {
-        None | Some(Value::None | Value::Null) => None,
-        Some(Value::Int(version)) if *version > 0 => Some(*version as u64),
-        Some(_) => {
-            let message = format!("the field `{version_field}` of the record must be a positive integer");
-            return Err(Failure::new(ErrorCode::InvalidRequest, message));
-        }
-    };
-    let content = match request.op {
-        Operation::Delete => None,
-        Operation::Create | Operation::Update => Some(content(&id, &record, &version_field)),
-    };
-    Ok(Speculation { id, version, content })
-}
-
-/// The record with all its types: CBOR in base64.
-fn typed_record(content: &str) -> Result<Object, Failure> {
-    let invalid =
-        |reason: String| Failure::new(ErrorCode::InvalidRequest, format!("invalid field `content`: {reason}"));
-    match database::cbor::decode_base64(content).map_err(|error| invalid(error.to_string()))? {
-        Value::Object(object) => Ok((*object).clone()),
-        _ => Err(invalid("it is no object".to_owned())),
-    }
-}
-
-/// The record as it is stored: with its id and without its version.
-fn content(id: &RecordId, record: &Object, version_field: &str) -> Object {
-    let fields = record.iter().filter(|(name, _)| ***name != *version_field && &***name != "id");
-    let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
-    fields.chain([("id".into(), Value::from(id.clone()))]).collect()
-}
-
-/// The id of a record: `user:123`, or the key alone.
-fn record_id(table: &str, text: &str) -> Result<RecordId, Failure> {
-    let invalid = |message: String| Failure::new(ErrorCode::InvalidRequest, message);
-    match query::parse_record_id(text) {
-        Ok(id) if *id.table == *table => Ok(id),
-        Ok(id) => Err(invalid(format!("the id `{text}` is of table {}, not of {table}", id.table))),
-        Err(_) if !text.is_empty() && !text.contains(':') => Ok(RecordId::new(table, Key::String(text.into()))),
-        Err(error) => Err(invalid(format!("invalid field `id`: {error}"))),
-    }
 }

@@ -45,11 +45,15 @@ pub(super) async fn register(
     query.plan.tables(&mut |table| {
         tables.insert(table.clone());
     });
-    // By push there is no changefeed that a table could lack.
-    if context.settings.capture == Capture::Feed {
+    // Alone and by push there is no changefeed that a table could lack; in a cluster the scheduler knows what is captured.
+    if context.settings.capture == Capture::Feed || context.settings.cluster.is_some() {
         for table in &tables {
             if !context.tables.require(table).await {
-                let message = format!("the table {table} can't be captured now");
+                let hint = match context.settings.capture {
+                    Capture::Feed => "",
+                    Capture::Push => ": if it is new, run `spky apply`",
+                };
+                let message = format!("the table {table} can't be captured now{hint}");
                 return Err(Failure::new(ErrorCode::DatabaseUnavailable, message));
             }
         }
