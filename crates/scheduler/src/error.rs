@@ -18,12 +18,6 @@ pub enum Error {
         /// Where it was to listen.
         listen: SocketAddr,
     },
-    /// What is pushed comes from transactions that may never commit, and without a place in an order that the log could keep.
-    #[error(
-        "a cluster captures changes from the changefeed only: SPKY_CAPTURE=push is for a sidecar that stands alone; \
-         set SPKY_CAPTURE=feed, and run `spky apply` again"
-    )]
-    Push,
     /// The address is taken, or none of this machine.
     #[error("can't listen on {listen}: {source}")]
     Listen {

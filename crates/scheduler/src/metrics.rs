@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serving::Status;
 use telemetry::{KeyValue, Meter};
 
+use crate::capture::Announcer;
 use crate::coordinator::{Coordinator, Watched};
 use crate::pool::ViewCounts;
 
@@ -60,6 +61,19 @@ pub(crate) fn observe(meter: &Meter, status: &Status, coordinator: &Watched) {
         ];
         counts.map(|(kind, count)| (kind.to_owned(), count as u64)).into()
     });
+}
+
+/// Observes what is announced and not settled.
+pub(crate) fn observe_announced(meter: &Meter, announcer: &Announcer) {
+    let open = announcer.watched();
+    let gauge = meter.u64_observable_gauge("spky.scheduler.announced");
+    let gauge = gauge.with_description("Records of which changes are announced that have not come yet");
+    let gauge = gauge.with_callback(move |gauge| {
+        if let Some(open) = open() {
+            gauge.observe(open, &[]);
+        }
+    });
+    gauge.build();
 }
 
 fn gauge(

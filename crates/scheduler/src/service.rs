@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::capture::{Capture, Progress};
+use crate::capture::{Capture, Progress, Told};
 use crate::coordinator::{Coordinator, Means};
 use crate::error::Error;
 use crate::http;
@@ -100,7 +100,7 @@ impl Service {
         let options =
             SchemaOptions { ref_mode: settings.ref_mode, ..SchemaOptions::new(settings.names.clone(), "", secret) };
         let (errands, errand_queue) = mpsc::channel(ERRANDS);
-        let bell = Arc::new(Notify::new());
+        let told = Told::new(settings.capture, &log);
         let (progress, reached) = watch::channel(Progress::default());
         let capture = Capture::recover(
             database.clone(),
@@ -108,7 +108,7 @@ impl Service {
             options,
             settings.page_size,
             applied,
-            (errand_queue, bell.clone()),
+            (errand_queue, told.clone()),
             progress,
         )
         .await?;
@@ -131,12 +131,15 @@ impl Service {
         ];
 
         metrics::observe(&metrics.meter(), &status, &coordinator.watched());
+        if let Some(announcer) = &told.announcer {
+            metrics::observe_announced(&metrics.meter(), announcer);
+        }
         let traffic = Traffic::new(&metrics.meter());
         let context = http::Context {
             id: settings.id.clone(),
             coordinator,
             errands,
-            bell,
+            told,
             status: status.clone(),
             namespace: settings.database.namespace.clone(),
             database: settings.database.database.clone(),

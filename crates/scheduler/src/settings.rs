@@ -24,7 +24,7 @@ pub struct Settings {
     pub insecure: bool,
     /// The database.
     pub database: database::Settings,
-    /// How changes are captured: from the changefeed.
+    /// How changes are captured.
     pub capture: Capture,
     /// Where sidecars keep edges.
     pub ref_mode: database::RefMode,
@@ -62,15 +62,12 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Refuses to stand open on a network, and to capture in a way that is none of a cluster's.
+    /// Refuses to stand open on a network.
     ///
     /// # Errors
     /// [`Error::NoSecret`] if there is no secret, unless the service listens on loopback only and was told that this is
-    /// intended. [`Error::Push`] if changes are to be pushed.
+    /// intended.
     pub fn check(&self) -> Result<(), Error> {
-        if self.capture == Capture::Push {
-            return Err(Error::Push);
-        }
         let has_secret = self.secret.as_ref().is_some_and(|secret| !secret.is_empty());
         if has_secret || (self.insecure && self.listen.ip().is_loopback()) {
             return Ok(());

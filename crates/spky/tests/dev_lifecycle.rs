@@ -240,3 +240,34 @@ fn the_demo_is_live() {
     dev.signal(Signal::SIGTERM);
     assert!(dev.end().success());
 }
+
+/// Catches a database that must not call the scheduler, and events that call somebody else.
+#[test]
+fn a_cluster_that_is_pushed_to_is_live() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("sp00ky.yml"), "capture: push\n").unwrap();
+    let schema = directory.path().join("app.surql");
+    std::fs::write(&schema, "DEFINE TABLE thread SCHEMALESS; CREATE thread:1 SET open = true;").unwrap();
+    let dev = Dev::start(directory.path(), &["--cluster", "2", "--schema", schema.to_str().unwrap()]);
+    let url = format!("{}/query/register", dev.text("ssp"));
+    let secret = dev.text("secret").to_owned();
+    let view =
+        serde_json::json!({ "id": "open", "surql": "SELECT * FROM thread WHERE open", "clientId": "me", "ttl": "1h" });
+    let status = block_on(async move {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.post(url).bearer_auth(secret).json(&view).send().await.unwrap().status().as_u16()
+    });
+    assert_eq!(status, 200);
+    sql(&dev, "CREATE thread:2 SET open = true; UPDATE thread:1 SET open = false");
+    let started = Instant::now();
+    loop {
+        let shown = sql(&dev, "SELECT VALUE [out, version] FROM _00_list_ref WHERE in = _00_query:open");
+        if shown == serde_json::json!([["thread:2", 1]]) {
+            break;
+        }
+        assert!(started.elapsed() < LIMIT, "{shown}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    dev.signal(Signal::SIGTERM);
+    assert!(dev.end().success());
+}

@@ -9,18 +9,16 @@ mod queries;
 mod state;
 mod verify;
 
-use std::sync::Arc;
-
 use ::jobs::Clerk;
 use axum::{Extension, Router, middleware};
 use database::RefMode;
 use protocol::{ErrorCode, Names};
 use serving::{Failure, Secret, Status, Traffic};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::capture::Errand;
+use crate::capture::{Errand, Told};
 use crate::coordinator::Coordinator;
 
 /// What handlers share.
@@ -29,8 +27,7 @@ pub(crate) struct Context {
     pub(crate) id: String,
     pub(crate) coordinator: Coordinator,
     pub(crate) errands: mpsc::Sender<Errand>,
-    /// Rings at the capture.
-    pub(crate) bell: Arc<Notify>,
+    pub(crate) told: Told,
     pub(crate) status: Status,
     pub(crate) namespace: String,
     pub(crate) database: String,

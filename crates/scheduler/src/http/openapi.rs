@@ -26,7 +26,7 @@ serving::errors! {
     /// Of results of jobs.
     OfResult: InvalidRequest, NotFound, RequestTimeout, PayloadTooLarge, DatabaseUnavailable;
     /// Of announced changes.
-    OfIngestion: InvalidRequest, RequestTimeout, PayloadTooLarge, SspNotReady;
+    OfIngestion: InvalidRequest, RequestTimeout, PayloadTooLarge, TooManyRequests, SspNotReady;
 }
 
 /// The description of the whole interface, from those of its two halves.

@@ -22,17 +22,3 @@ async fn what_is_announced_counts_as_soon_as_it_is_committed() {
     assert_eq!(cluster.post("/ingest", &announced("_00_query", "_00_query:1")).await.0, 400);
     assert_eq!(cluster.post("/ingest", &json!({ "table": "thing" })).await.0, 400);
 }
-
-/// Whoever has configured it must learn that it does not work, not find views that stand still.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_scheduler_refuses_to_be_pushed_to() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_spky"));
-    command.arg("scheduler").current_dir(folder.path());
-    command.env("SPKY_AUTH_SECRET", "secret").env("SPKY_CAPTURE", "push");
-    command.env("SPKY_SCHEDULER_LISTEN_ADDR", "127.0.0.1:0");
-    let output = command.output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("SPKY_CAPTURE=push"), "{said}");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left behind");
-}

@@ -15,6 +15,7 @@ mod ingest;
 mod jobs;
 mod large;
 mod observed;
+mod push;
 mod restarts;
 mod stage;
 mod workload;

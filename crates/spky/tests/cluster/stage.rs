@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use database::{Database, SchemaOptions};
+use database::{Capture, Database, SchemaOptions};
 use embedded::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -35,6 +35,8 @@ pub struct Cluster {
     pub application: Application,
     pub scheduler: Process,
     pub ssps: Vec<Process>,
+    /// What is installed in the database.
+    pub options: SchemaOptions,
     http: reqwest::Client,
     folder: TempDir,
     /// Where the scheduler's log is, if not with everything else.
@@ -89,15 +91,21 @@ impl Cluster {
 
     /// As [`Cluster::start`], with a configuration file, and tables for the jobs in it.
     pub async fn start_with(sidecars: usize, schema: &str, configuration: &str, job_tables: &[&str]) -> Cluster {
-        Cluster::begin(sidecars, schema, configuration, job_tables, None).await
+        Cluster::begin(Capture::Feed, sidecars, schema, configuration, job_tables, None).await
     }
 
     /// As [`Cluster::start`], with the log on a disk of its own.
     pub async fn start_on(disk: Disk, sidecars: usize, schema: &str) -> Cluster {
-        Cluster::begin(sidecars, schema, "", &[], Some(disk)).await
+        Cluster::begin(Capture::Feed, sidecars, schema, "", &[], Some(disk)).await
+    }
+
+    /// As [`Cluster::start`], with changes captured in one way or the other.
+    pub async fn start_by(capture: Capture, sidecars: usize, schema: &str) -> Cluster {
+        Cluster::begin(capture, sidecars, schema, "", &[], None).await
     }
 
     async fn begin(
+        capture: Capture,
         sidecars: usize,
         schema: &str,
         configuration: &str,
@@ -119,14 +127,15 @@ impl Cluster {
         let database = Database::connect(settings, Names::default()).await.expect("the database answers");
         database.import(schema).await.expect("the schema applies");
         let url = format!("http://{}", scheduler.address);
-        let mut options = SchemaOptions::new(Names::default(), url, SECRET);
+        let mut options = SchemaOptions { capture, ..SchemaOptions::new(Names::default(), url, SECRET) };
         options.job_tables = job_tables.iter().map(|table| (*table).to_owned()).collect();
         database.apply(&options).await.expect("the system schema applies");
         let application = Application { client: client(server.address(), NAME).await, database };
         let ssps =
             (0..sidecars).map(|number| Process { name: format!("ssp-{number}"), child: None, address: address() });
         let ssps = ssps.collect();
-        let mut cluster = Cluster { server, application, scheduler, ssps, http: reqwest::Client::new(), folder, disk };
+        let http = reqwest::Client::new();
+        let mut cluster = Cluster { server, application, scheduler, ssps, options, http, folder, disk };
         cluster.start_scheduler();
         (0..sidecars).for_each(|number| cluster.start_ssp(number));
         cluster.all_ready(sidecars).await;
@@ -144,9 +153,14 @@ impl Cluster {
         inherited.filter(|name| name.starts_with("SPKY_")).for_each(|name| {
             command.env_remove(name);
         });
+        let capture = match self.options.capture {
+            Capture::Feed => "feed",
+            Capture::Push => "push",
+        };
         command
             .arg(role)
             .current_dir(self.folder.path())
+            .env("SPKY_CAPTURE", capture)
             .env("SPKY_AUTH_SECRET", SECRET)
             .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
             .env("SPKY_DB_NS", "test")
