@@ -66,7 +66,7 @@ impl Announcer {
         Ok(())
     }
 
-    /// From here until it is dropped, no event is given up that may be the one that is about to be logged.
+    /// From here until it is dropped, the log keeps all events that may be the one that is about to be logged.
     fn reserve(&self) -> Result<Reserved<'_>, NotAnnounced> {
         let mut state = self.state();
         if state.open.len() + state.waiting >= MOST_OPEN {

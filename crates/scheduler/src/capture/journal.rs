@@ -95,6 +95,7 @@ impl Journal {
     fn note(&mut self, sequence: u64, event: &Event) {
         match event {
             Event::Committed { stamp, .. } if *stamp > 0 => self.recent.push_back((sequence, *stamp)),
+            Event::Began { .. } => self.recent.clear(),
             _ => {}
         }
         self.known.take_in(event);
@@ -105,9 +106,10 @@ impl Journal {
 
     /// Takes in of an event what does not follow from what is known after a later one.
     fn note_again(&mut self, sequence: u64, event: &Event) {
+        let cursor = self.known.cursor;
         match event {
             // What holds after it is known; which transaction it was, is not.
-            Event::Committed { stamp, .. } if *stamp >= database::settled_before(self.known.cursor) => {
+            Event::Committed { stamp, .. } if cursor > 0 && *stamp >= database::settled_before(cursor) => {
                 self.note(sequence, event);
             }
             _ => {

@@ -29,9 +29,10 @@ pub(super) struct Open {
 #[derive(Debug)]
 struct Awaited {
     goal: Goal,
-    /// The event that announced it.
+    /// The event that announced the goal.
     sequence: u64,
-    /// When it was announced last.
+    /// The last event that announced anything of the record, and when that was.
+    last: u64,
     since: Instant,
     read_at: Option<Instant>,
     /// The state that was logged last, if any was since it is awaited.
@@ -46,7 +47,7 @@ type State = (u64, Option<u128>);
 pub(super) struct Found {
     /// They are not what the log says.
     pub(super) news: Vec<Change>,
-    /// They have not come that far in time, with the events that announced them.
+    /// They have not come that far in time, with the last events that announced them.
     pub(super) given_up: Vec<(RecordId, u64)>,
 }
 
@@ -69,7 +70,7 @@ impl Open {
                 for (id, announced) in records {
                     let id = SameRecord::from(id.clone());
                     // It may have been announced once more.
-                    if self.records.get(&id).is_some_and(|awaited| awaited.sequence <= *announced) {
+                    if self.records.get(&id).is_some_and(|awaited| awaited.last <= *announced) {
                         self.remove(&id);
                     }
                 }
@@ -81,13 +82,14 @@ impl Open {
     fn announced(&mut self, sequence: u64, Announcement { id, goal }: &Announcement, now: Instant) {
         let (goal, id) = (*goal, SameRecord::from(id.clone()));
         let Some(awaited) = self.records.get_mut(&id) else {
-            let awaited = Awaited { goal, sequence, since: now, read_at: None, logged: None };
+            let awaited = Awaited { goal, sequence, last: sequence, since: now, read_at: None, logged: None };
             self.records.insert(id, awaited);
             *self.events.entry(sequence).or_default() += 1;
             return;
         };
-        awaited.since = now;
-        // Who announces a lower version than somebody before has begun before that one has committed, and loses.
+        (awaited.last, awaited.since) = (awaited.last.max(sequence), now);
+        // Whoever announces a lower version may commit all the same, if the one before has failed: then the record is waited
+        // for in vain, and what it has become is found meanwhile.
         if (goal.version, sequence) >= (awaited.goal.version, awaited.sequence) {
             awaited.goal = goal;
             let former = std::mem::replace(&mut awaited.sequence, sequence);
@@ -146,7 +148,7 @@ impl Open {
             awaited.read_at = Some(at);
             let is_reached = awaited.goal.is_reached_by(&change);
             if !is_reached && at.saturating_duration_since(awaited.since) >= PATIENCE {
-                found.given_up.push((change.id.clone(), awaited.sequence));
+                found.given_up.push((change.id.clone(), awaited.last));
             }
             let is_news = is_known(&change.id.table) && awaited.logged != Some(state(&change));
             if is_news {
@@ -202,7 +204,7 @@ mod tests {
         open.take_in(1, &announced(1, 2), now);
         open.take_in(2, &announced(1, 3), now);
         open.take_in(3, &announced(1, 2), now);
-        assert_eq!((open.len(), open.needed_from()), (1, Some(2)), "the transaction of event 3 has lost");
+        assert_eq!((open.len(), open.needed_from()), (1, Some(2)));
         assert_eq!(read(&mut open, 4, &[row(1, 2)], now), [2]);
         assert_eq!(read(&mut open, 6, &[row(1, 2)], now), [0; 0], "it is logged already");
         assert_eq!(open.len(), 1);
@@ -237,6 +239,21 @@ mod tests {
         assert_eq!((open.len(), open.needed_from()), (2, Some(3)));
         assert_eq!(read(&mut open, 6, &[row(1, 1)], later + PATIENCE), [1]);
         assert_eq!((open.len(), open.needed_from()), (1, Some(4)));
+    }
+
+    /// Catches a failed transaction that takes with it what another one has announced of the same record.
+    #[test]
+    fn a_lower_version_is_announced_as_well() {
+        let (mut open, now) = (Open::default(), Instant::now());
+        open.take_in(1, &announced(1, 3), now);
+        let over = now + PATIENCE;
+        let Found { given_up, .. } = open.found(vec![row(1, 1)], over, |_| true);
+        open.take_in(2, &announced(1, 2), over);
+        open.take_in(3, &Event::GivenUp { records: given_up }, over);
+        assert_eq!((open.len(), open.needed_from()), (1, Some(1)));
+        assert_eq!(read(&mut open, 4, &[row(1, 2)], over), [2]);
+        assert_eq!(read(&mut open, 6, &[row(1, 2)], over + PATIENCE), [0; 0]);
+        assert_eq!(open.len(), 0);
     }
 
     /// Catches a log that is kept for ever because one record is written without a pause.
