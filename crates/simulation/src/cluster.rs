@@ -192,49 +192,62 @@ fn ssp_settings(name: &'static str) -> Result<ssp::Settings, Box<dyn std::error:
     })
 }
 
-/// Runs the scheduler as a supervisor does: again, if it can't start because the database is out of reach.
+/// A service that runs.
+trait Running {
+    async fn failed(&self) -> String;
+    async fn stop(self) -> turmoil::Result;
+}
+
+impl Running for scheduler::Service {
+    async fn failed(&self) -> String {
+        scheduler::Service::failed(self).await.to_string()
+    }
+
+    async fn stop(self) -> turmoil::Result {
+        Ok(scheduler::Service::stop(self).await?)
+    }
+}
+
+impl Running for ssp::Service {
+    async fn failed(&self) -> String {
+        ssp::Service::failed(self).await.to_string()
+    }
+
+    async fn stop(self) -> turmoil::Result {
+        Ok(ssp::Service::stop(self).await?)
+    }
+}
+
+/// Why a service does not start.
+enum NotStarted {
+    /// The database is out of reach.
+    Yet(String),
+    /// It would not start then either.
+    Ever(String),
+}
+
 async fn run_scheduler(common: Common) -> turmoil::Result {
-    let stop = common.stop_of(SCHEDULER);
-    loop {
-        let Ok(database) = common.database().await else {
-            tokio::time::sleep(RESTART).await;
-            continue;
-        };
-        let door = Door::open(SCHEDULER_PORT).await?;
+    let storage = Arc::new(common.disk.clone());
+    supervise(&common, SCHEDULER, SCHEDULER_PORT, async |database, door| {
         let surroundings = scheduler::Surroundings {
             address: door.address(),
             listener: door,
             database,
             carrier: Arc::new(Wire),
-            storage: Arc::new(common.disk.clone()),
+            storage: storage.clone(),
         };
-        match scheduler::Service::start_in(surroundings, scheduler_settings()).await {
-            Ok(service) => {
-                let failure = tokio::select! {
-                    () = stop.notified() => None,
-                    failure = service.failed() => Some(failure),
-                };
-                if let Some(failure) = failure {
-                    common.fail(format!("the scheduler has given up: {failure}"));
-                }
-                return Ok(service.stop().await?);
-            }
-            Err(error) if error.is_retryable() => tracing::info!(%error, "the scheduler does not start"),
-            Err(error) => common.fail(format!("the scheduler does not start: {error}")),
-        }
-        tokio::time::sleep(RESTART).await;
-    }
+        let started = scheduler::Service::start_in(surroundings, scheduler_settings()).await;
+        started.map_err(|error| match error.is_retryable() {
+            true => NotStarted::Yet(error.to_string()),
+            false => NotStarted::Ever(error.to_string()),
+        })
+    })
+    .await
 }
 
-/// Runs a sidecar as a supervisor does.
 async fn run_ssp(common: Common, name: &'static str) -> turmoil::Result {
-    let stop = common.stop_of(name);
-    loop {
-        let Ok(database) = common.database().await else {
-            tokio::time::sleep(RESTART).await;
-            continue;
-        };
-        let door = Door::open(SSP_PORT).await?;
+    let settings = ssp_settings(name)?;
+    supervise(&common, name, SSP_PORT, async |database, door| {
         let surroundings = ssp::Surroundings {
             address: door.address(),
             listener: door,
@@ -242,21 +255,37 @@ async fn run_ssp(common: Common, name: &'static str) -> turmoil::Result {
             carrier: Arc::new(Wire),
             workplace: ssp::Workplace::Task,
         };
-        match ssp::Service::start_in(surroundings, ssp_settings(name)?, None).await {
-            Ok(service) => {
-                let failure = tokio::select! {
-                    () = stop.notified() => None,
-                    failure = service.failed() => Some(failure),
-                };
-                if let Some(failure) = failure {
-                    common.fail(format!("{name} has given up: {failure}"));
+        let started = ssp::Service::start_in(surroundings, settings.clone(), None).await;
+        started.map_err(|error| match error {
+            ssp::Error::Database(error) if error.is_retryable() => NotStarted::Yet(error.to_string()),
+            error => NotStarted::Ever(error.to_string()),
+        })
+    })
+    .await
+}
+
+/// Runs a service as a supervisor does: tries to start it until it does, and ends it when it is told to. That a service gives up
+/// while it runs is none of the things that may happen.
+async fn supervise<S: Running>(
+    common: &Common,
+    name: &'static str,
+    port: u16,
+    start: impl AsyncFn(Database, Door) -> Result<S, NotStarted>,
+) -> turmoil::Result {
+    let stop = common.stop_of(name);
+    loop {
+        if let Ok(database) = common.database().await {
+            match start(database, Door::open(port).await?).await {
+                Ok(service) => {
+                    tokio::select! {
+                        () = stop.notified() => {}
+                        failure = service.failed() => common.fail(format!("{name} has given up: {failure}")),
+                    }
+                    return service.stop().await;
                 }
-                return Ok(service.stop().await?);
+                Err(NotStarted::Yet(reason)) => tracing::info!(reason, name, "the service does not start"),
+                Err(NotStarted::Ever(reason)) => common.fail(format!("{name} does not start: {reason}")),
             }
-            Err(ssp::Error::Database(error)) if error.is_retryable() => {
-                tracing::info!(%error, name, "the sidecar does not start");
-            }
-            Err(error) => common.fail(format!("{name} does not start: {error}")),
         }
         tokio::time::sleep(RESTART).await;
     }
