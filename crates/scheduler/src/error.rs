@@ -19,14 +19,8 @@ pub enum Error {
         listen: SocketAddr,
     },
     /// The address is taken, or none of this machine.
-    #[error("can't listen on {listen}: {source}")]
-    Listen {
-        /// Where it was to listen.
-        listen: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] serving::ListenError),
     /// The database refuses, or answers what makes no sense.
     #[error(transparent)]
     Database(#[from] database::Error),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use database::{Database, SchemaOptions};
 use jobs::Clerk;
 use serving::{Caller, Carrier, HttpClient, Listener, Status, Supervised, Traffic};
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -63,9 +62,7 @@ impl Service {
     /// reached or refuses us.
     pub async fn start(settings: Settings) -> Result<Service, Error> {
         settings.check()?;
-        let listen = settings.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
-        let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let (listener, address) = serving::listen(settings.listen).await?;
         let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
         let carrier = Arc::new(HttpClient::new()?);
         let Settings { log, replica, executable, .. } = settings.clone();

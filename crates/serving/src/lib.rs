@@ -1,8 +1,8 @@
 //! What all services of Sp00ky have in common: their life ([`Status`], [`Supervised`]), and their HTTP interfaces: [`serve`]
 //! bounds what a client may take, [`finish`] adds what every endpoint has, [`require_token`] guards, a [`Body`] says what is
 //! wrong with it, a [`Failure`] is an answer, [`Traffic`] counts, and
-//! [`describe`] writes the interface down. A [`Caller`] speaks to other services. Where connections come from ([`Listener`])
-//! and who carries requests ([`Carrier`]) may be a simulated network.
+//! [`describe`] writes the interface down. A [`Caller`] speaks to other services. Where connections come from ([`listen`],
+//! [`Listener`]) and who carries requests ([`Carrier`]) may be a simulated network.
 
 mod body;
 mod carrier;
@@ -20,7 +20,7 @@ mod traffic;
 pub use body::{Body, bytes_of};
 pub use carrier::{Call, Caller, Carrier, ClientError, HttpClient, Unanswered};
 pub use failure::Failure;
-pub use listener::Listener;
+pub use listener::{ListenError, Listener, listen};
 pub use openapi::{__path_document, Document, by_status, describe, document, flaws};
 pub use router::finish;
 pub use serve::{Limits, serve};

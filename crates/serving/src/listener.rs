@@ -1,10 +1,29 @@
 //! Where connections come from: the system, or a simulated network.
 
-use std::io::Result;
+use std::io::{self, Result};
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+
+/// An address that nobody can listen on.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {listen}: {source}")]
+pub struct ListenError {
+    listen: SocketAddr,
+    source: io::Error,
+}
+
+/// Begins to listen, and says where: port 0 stands for one that is free.
+///
+/// # Errors
+/// If the address is taken, or none of this machine.
+pub async fn listen(listen: SocketAddr) -> std::result::Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |source| ListenError { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
 
 /// Accepts connections.
 pub trait Listener: Send + Sync + 'static {

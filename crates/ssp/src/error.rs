@@ -10,12 +10,8 @@ pub enum Error {
         "no secret is set: set SPKY_AUTH_SECRET, or listen on a loopback address and say --insecure (listening on {listen})"
     )]
     NoSecret { listen: SocketAddr },
-    #[error("can't listen on {listen}: {source}")]
-    Listen {
-        listen: SocketAddr,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] serving::ListenError),
     #[error(transparent)]
     Database(#[from] database::Error),
     #[error("can't start the engine's thread: {0}")]

@@ -10,7 +10,6 @@ use ipnet::IpNet;
 use jobs::{Dispatcher, Guard, Healths, Mode, Runner, Stopper};
 use serving::{Status, Supervised};
 use telemetry::Meter;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -78,7 +77,7 @@ impl JobRunner {
             });
         };
         let is_called_back = runner.backends.iter().any(|backend| backend.mode == Mode::Callback);
-        let listener = if is_called_back { Some(listen(spi.listen).await?) } else { None };
+        let listener = if is_called_back { Some(serving::listen(spi.listen).await?) } else { None };
         runner.callback_base = match (&listener, &spi.base_url) {
             (_, Some(url)) => Some(url.trim_end_matches('/').to_owned()),
             (Some((_, address)), None) => Some(format!("http://{}/spi", reachable(*address))),
@@ -143,13 +142,6 @@ impl JobRunner {
             tracing::error!(%error, "the listener for callbacks has failed");
         }
     }
-}
-
-async fn listen(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen { listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }
 
 /// A listener on all interfaces is reached on this machine.

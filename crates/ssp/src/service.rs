@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use database::{Database, Fence};
 use serving::{Caller, Carrier, HttpClient, Listener, Status, Supervised};
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -85,9 +84,7 @@ impl Service {
     /// As [`Service::start`], and if the runner of jobs can't be set up.
     pub async fn start_with_jobs(settings: Settings, jobs: Option<JobSettings>) -> Result<Service, Error> {
         settings.check()?;
-        let listen = settings.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
-        let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let (listener, address) = serving::listen(settings.listen).await?;
         let database = Database::connect(settings.database.clone(), settings.names.clone()).await?;
         let carrier = Arc::new(HttpClient::new()?);
         let surroundings = Surroundings { listener, address, database, carrier, workplace: Workplace::Thread };
