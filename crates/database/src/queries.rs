@@ -186,6 +186,18 @@ impl Database {
         }
     }
 
+    /// As [`Database::remove_query`], of a view of which only the key is known. One request more, or only that one if there is no
+    /// such view.
+    ///
+    /// # Errors
+    /// As [`Database::remove_query`].
+    pub async fn find_and_remove_query(&self, key: &ViewKey, mode: RefMode) -> Result<()> {
+        match self.query(key).await? {
+            Some(stored) => self.remove_query(key, &self.edge_table(mode, stored.row.auth_id.as_ref())).await,
+            None => Ok(()),
+        }
+    }
+
     /// Removes a view with all its edges and row records if its time is up, in one transaction; says whether it was
     /// removed. One request.
     ///

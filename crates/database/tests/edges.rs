@@ -159,6 +159,28 @@ async fn a_view_goes_with_its_edges_and_with_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_view_of_which_only_the_key_is_known_goes_with_its_edges_in_both_modes() {
+    for mode in [RefMode::Dedicated, RefMode::Single] {
+        let server = Server::start();
+        let db = server.installed().await;
+        let user = Some(record("user", 1));
+        let edges = db.edge_table(mode, user.as_ref());
+        db.register_query(&view("q", user), mode).await.unwrap();
+        let id = EdgeId::new(edges.clone(), key("q"), record("person", 1));
+        write(&db, vec![put(id, 1)], vec![]).await;
+        assert_eq!(db.edges_of(&key("q"), &edges).await.unwrap().len(), 1);
+        let before = db.requests();
+        db.find_and_remove_query(&key("q"), mode).await.unwrap();
+        assert_eq!(db.requests() - before, 2);
+        assert!(db.queries().await.unwrap().is_empty());
+        assert!(db.edges_of(&key("q"), &edges).await.unwrap().is_empty());
+        let before = db.requests();
+        db.find_and_remove_query(&key("q"), mode).await.unwrap();
+        assert_eq!(db.requests() - before, 1);
+    }
+}
+
+#[tokio::test]
 async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     let server = Server::start();
     let db = server.installed().await;

@@ -202,14 +202,10 @@ impl Writer {
 
     /// Removes what is stored of a view.
     async fn remove(&self, key: &ViewKey, edge_table: Option<Arc<str>>) -> Result<(), Error> {
-        let edge_table = match edge_table {
-            Some(edge_table) => edge_table,
-            None => match self.database.query(key).await? {
-                Some(stored) => self.database.edge_table(self.ref_mode, stored.row.auth_id.as_ref()),
-                None => return Ok(()),
-            },
-        };
-        self.database.remove_query(key, &edge_table).await
+        match edge_table {
+            Some(edge_table) => self.database.remove_query(key, &edge_table).await,
+            None => self.database.find_and_remove_query(key, self.ref_mode).await,
+        }
     }
 
     /// Writes nothing more of a view.

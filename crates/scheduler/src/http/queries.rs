@@ -188,11 +188,8 @@ pub(super) async fn unregister(
 
 /// Removes a view that nobody keeps.
 async fn remove(context: &Context, key: &ViewKey) -> Result<StatusCode, Failure> {
-    let database = context.coordinator.database();
-    if let Some(stored) = database.query(key).await.map_err(|error| unavailable(&error))? {
-        let edges = database.edge_table(context.ref_mode, stored.row.auth_id.as_ref());
-        database.remove_query(key, &edges).await.map_err(|error| unavailable(&error))?;
-    }
+    let removed = context.coordinator.database().find_and_remove_query(key, context.ref_mode).await;
+    removed.map_err(|error| unavailable(&error))?;
     context.coordinator.gone(key);
     Ok(StatusCode::OK)
 }
