@@ -14,6 +14,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+#[path = "../end_to_end/arguments.rs"]
+mod arguments;
 mod bootstrap;
 #[path = "../end_to_end/latency.rs"]
 #[allow(dead_code, reason = "the other benchmark uses all of it")]
@@ -39,13 +41,17 @@ const THROTTLE: u64 = 100;
 #[tokio::main]
 async fn main() {
     let Some(options) = Options::read() else { return };
-    println!("{options}\n");
-    for contest in &options.contests {
+    println!("{}\n", options.common);
+    for contest in options.common.contests() {
         // Each has a server of its own: nothing is left of the one before.
-        let stage = Stage::start(&options.storage).await;
+        let stage = Stage::start(&options.common.storage).await;
         match contest {
             Contest::Throughput => throughput::run(&stage, &options).await,
             Contest::Latency => follow(&stage, &options).await,
+            Contest::Push => {
+                throughput::run_pushed(&stage, &options).await;
+                follow_pushed(&stage, &options).await;
+            }
             Contest::Bootstrap => bootstrap::run(&stage, &options).await,
         }
     }
@@ -65,6 +71,26 @@ async fn follow(stage: &Stage, options: &Options) {
         stage.captured(&other, &latency::schema()).await;
         let services = cluster(stage, &other, 1, throttle).await;
         contestants.push(Contestant::of_edges(stage, of_cluster, &other, services).await);
+    }
+    latency::contest(contestants, options, "the first").await;
+}
+
+/// As [`follow`], beside a database that pushes its changes.
+async fn follow_pushed(stage: &Stage, options: &Options) {
+    let mut contestants = Vec::new();
+    for (name, database, is_pushed) in [("a changefeed", "feed", false), ("pushed", "push", true)] {
+        let [alone, of_cluster] = ["alone", "cluster"].map(|followers| format!("{database}{followers}"));
+        for database in [&alone, &of_cluster] {
+            match is_pushed {
+                true => stage.pushed(database, &latency::schema()).await,
+                false => stage.captured(database, &latency::schema()).await,
+            };
+        }
+        let services = vec![stage.sidecar(&alone, 0).await];
+        contestants.push(Contestant::of_edges(stage, format!("a sidecar alone, {name}"), &alone, services).await);
+        let services = cluster(stage, &of_cluster, 1, 0).await;
+        let name = format!("scheduler and sidecar, {name}");
+        contestants.push(Contestant::of_edges(stage, name, &of_cluster, services).await);
     }
     latency::contest(contestants, options, "the first").await;
 }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use database::Capture;
 use nix::sys::signal::Signal;
 use surrealdb::Surreal;
 use surrealdb::engine::remote::ws::Client;
@@ -25,6 +26,15 @@ const STEADY: usize = 0;
 /// What is written before.
 const BACKLOG: usize = 1;
 
+/// Who follows the changes of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followers {
+    Nobody,
+    Sidecar,
+    /// A scheduler with so many sidecars.
+    Cluster(usize),
+}
+
 struct Contestant {
     name: String,
     application: Application,
@@ -32,7 +42,8 @@ struct Contestant {
     services: Vec<Service>,
     /// How many of them keep views; where there are none, none are looked at.
     sidecars: usize,
-    has_scheduler: bool,
+    /// Whether a transaction is an event of a scheduler's log. By push, a changed row is one.
+    is_logged: bool,
     /// How often the rows were written.
     generation: usize,
     /// [`STEADY`] and [`BACKLOG`].
@@ -48,63 +59,81 @@ struct Rates {
 }
 
 pub async fn run(stage: &Stage, options: &Options) {
-    let rows = options.changes * options.batch;
     let mut contestants = Vec::new();
-    contestants.push(Contestant::new(stage, options, "capture, nobody follows", "nobody", None).await);
-    contestants.push(Contestant::new(stage, options, "a sidecar alone", "alone", Some(None)).await);
-    for sidecars in std::iter::once(0).chain(options.sidecars.iter().copied()) {
-        let name = match sidecars {
-            0 => "a scheduler alone".to_owned(),
-            1 => "a scheduler and 1 sidecar".to_owned(),
-            number => format!("a scheduler and {number} sidecars"),
-        };
-        let contestant =
-            Contestant::new(stage, options, &name, &format!("cluster{sidecars}"), Some(Some(sidecars))).await;
-        contestants.push(contestant);
+    let clusters = std::iter::once(0).chain(options.sidecars.iter().copied()).map(Followers::Cluster);
+    for followers in [Followers::Nobody, Followers::Sidecar].into_iter().chain(clusters) {
+        contestants.push(Contestant::new(stage, options, Capture::Feed, followers).await);
     }
-    for round in 0..options.rounds {
+    for round in 0..options.common.rounds {
         for place in turns(contestants.len(), round) {
             contestants[place].steady(options).await;
             contestants[place].backlog(options).await;
         }
     }
-    println!(
-        "{} transactions of {} rows each in a round, {rows} rows in {} views, {} connections that write.\n",
-        options.changes, options.batch, options.views, options.connections
-    );
-    for (title, of) in [("while they are written", STEADY), ("of a backlog", BACKLOG)] {
-        println!(
-            "| transactions/s {title} | written | logged | shown | shown ÷ a sidecar alone |\n|---|---|---|---|---|"
-        );
-        let alone = &contestants[1].rates[of].shown;
-        for contestant in &contestants {
-            let Rates { written, logged, shown } = &contestant.rates[of];
-            let number = |rates: &[f64]| match rates {
-                [] => "–".to_owned(),
-                rates => format!("{:.0}", median(rates)),
-            };
-            let ratio = if shown.is_empty() { "–".to_owned() } else { ratios(shown, alone) };
-            println!(
-                "| {} | {} | {} | {} | {ratio} |",
-                contestant.name,
-                number(written),
-                number(logged),
-                number(shown)
-            );
+    introduce(options);
+    table("while they are written", &contestants, STEADY);
+    table("of a backlog", &contestants, BACKLOG);
+}
+
+/// As [`run`], beside a database that pushes its changes. There is no backlog then: who writes waits for who is told.
+pub async fn run_pushed(stage: &Stage, options: &Options) {
+    let mut contestants = Vec::new();
+    for followers in [Followers::Sidecar, Followers::Cluster(1)] {
+        for capture in [Capture::Feed, Capture::Push] {
+            contestants.push(Contestant::new(stage, options, capture, followers).await);
         }
-        println!();
+    }
+    for round in 0..options.common.rounds {
+        for place in turns(contestants.len(), round) {
+            contestants[place].steady(options).await;
+        }
+    }
+    introduce(options);
+    table("while they are written", &contestants, STEADY);
+}
+
+fn introduce(options: &Options) {
+    let Options { changes, batch, views, connections, .. } = options;
+    let rows = changes * batch;
+    println!(
+        "{changes} transactions of {batch} rows each in a round, {rows} rows in {views} views, {connections} connections that \
+         write.\n"
+    );
+}
+
+fn table(title: &str, contestants: &[Contestant], of: usize) {
+    println!("| transactions/s {title} | written | logged | shown | shown ÷ a sidecar alone |\n|---|---|---|---|---|");
+    let is_alone = |contestant: &&Contestant| contestant.name == name(Capture::Feed, Followers::Sidecar);
+    let alone = contestants.iter().find(is_alone).map_or(&[][..], |contestant| &contestant.rates[of].shown);
+    for contestant in contestants {
+        let Rates { written, logged, shown } = &contestant.rates[of];
+        let [written, logged, median_shown] = [written, logged, shown].map(|rates| match &rates[..] {
+            [] => "–".to_owned(),
+            rates => format!("{:.0}", median(rates)),
+        });
+        let ratio = if shown.is_empty() { "–".to_owned() } else { ratios(shown, alone) };
+        println!("| {} | {written} | {logged} | {median_shown} | {ratio} |", contestant.name);
+    }
+    println!();
+}
+
+fn name(capture: Capture, followers: Followers) -> String {
+    let followers = match followers {
+        Followers::Nobody => return "capture, nobody follows".to_owned(),
+        Followers::Sidecar => "a sidecar alone".to_owned(),
+        Followers::Cluster(0) => "a scheduler alone".to_owned(),
+        Followers::Cluster(1) => "a scheduler and 1 sidecar".to_owned(),
+        Followers::Cluster(number) => format!("a scheduler and {number} sidecars"),
+    };
+    match capture {
+        Capture::Feed => followers,
+        Capture::Push => format!("{followers}, pushed"),
     }
 }
 
 impl Contestant {
-    /// Someone to follow a database of their own: nobody, a sidecar, or a scheduler with so many sidecars.
-    async fn new(
-        stage: &Stage,
-        options: &Options,
-        name: &str,
-        database: &str,
-        followers: Option<Option<usize>>,
-    ) -> Contestant {
+    /// Someone to follow a database of their own.
+    async fn new(stage: &Stage, options: &Options, capture: Capture, followers: Followers) -> Contestant {
         let Options { changes, batch, views, .. } = options;
         let schema = format!(
             "DEFINE TABLE thread SCHEMALESS; DEFINE TABLE barrier SCHEMALESS; FOR $n IN 0..{} {{ \
@@ -112,13 +141,17 @@ impl Contestant {
              status = 'open', tags = ['a', 'b'], at = time::now(), text = 'some text of usual length' }};",
             changes * batch
         );
-        let application = stage.captured(database, &schema).await;
-        let (services, sidecars) = match followers {
-            None => (Vec::new(), 0),
-            Some(None) => (vec![stage.sidecar(database, THROTTLE).await], 1),
-            Some(Some(sidecars)) => (cluster(stage, database, sidecars, THROTTLE).await, sidecars),
+        let database = &format!("{capture:?}{followers:?}");
+        let application = match capture {
+            Capture::Feed => stage.captured(database, &schema).await,
+            Capture::Push => stage.pushed(database, &schema).await,
         };
-        let has_scheduler = matches!(followers, Some(Some(_)));
+        let (services, sidecars) = match followers {
+            Followers::Nobody => (Vec::new(), 0),
+            Followers::Sidecar => (vec![stage.sidecar(database, THROTTLE).await], 1),
+            Followers::Cluster(sidecars) => (cluster(stage, database, sidecars, THROTTLE).await, sidecars),
+        };
+        let has_scheduler = matches!(followers, Followers::Cluster(_));
         // The first ones are spread: each sidecar has one that shows how far it has come.
         for number in 0..sidecars {
             services[0].register(&format!("barrier{number}"), "SELECT * FROM barrier", "{}").await;
@@ -137,12 +170,12 @@ impl Contestant {
             clients.push(stage.client(database).await);
         }
         Contestant {
-            name: name.to_owned(),
+            name: name(capture, followers),
             application,
             clients,
             services,
             sidecars,
-            has_scheduler,
+            is_logged: has_scheduler && capture == Capture::Feed,
             generation: 0,
             rates: Default::default(),
         }
@@ -194,12 +227,12 @@ impl Contestant {
 
     /// The last event that the scheduler has logged, if there is one.
     async fn head(&self) -> u64 {
-        if self.has_scheduler { self.services[0].status().await.head } else { 0 }
+        if self.is_logged { self.services[0].status().await.head } else { 0 }
     }
 
     /// When the scheduler has logged all changes of a round.
     async fn logged(&self, before: u64, options: &Options) -> Option<Instant> {
-        if !self.has_scheduler {
+        if !self.is_logged {
             return None;
         }
         let begun = Instant::now();

@@ -39,7 +39,7 @@ pub async fn run(stage: &Stage, options: &Options) {
         let application = stage.bare(&format!("of{tables}"), &schema).await;
         contestants.push(Contestant { tables, application, delete: Vec::new(), update: Vec::new() });
     }
-    for _ in 0..options.rounds {
+    for _ in 0..options.common.rounds {
         let [mut delete, mut update] = [(); 2].map(|()| vec![Vec::new(); TABLES.len()]);
         for sample in 0..options.samples {
             for place in turns(TABLES.len(), sample) {

@@ -48,7 +48,7 @@ pub async fn run(stage: &Stage, options: &Options) {
     bare.run(&schema).await;
 
     let mut registered = Rates::default();
-    for round in 0..WARM_UP + options.rounds {
+    for round in 0..WARM_UP + options.common.rounds {
         for contestant in turns(2, round) {
             let started = Instant::now();
             if contestant == 0 {
@@ -71,7 +71,7 @@ pub async fn run(stage: &Stage, options: &Options) {
     let mut notes = application.client.query("LIVE SELECT * FROM _00_query").await.expect("the database answers");
     let mut notes: QueryStream<Notification<Value>> = notes.stream(0).expect("a live query");
     let mut moved = Rates::default();
-    for round in 0..WARM_UP + options.rounds {
+    for round in 0..WARM_UP + options.common.rounds {
         let to = (round + 1) % 2;
         for contestant in turns(2, round) {
             if contestant == 0 {

@@ -11,7 +11,7 @@ use surrealdb::Notification;
 use surrealdb::Surreal;
 use surrealdb::engine::remote::ws::Client;
 use surrealdb::method::QueryStream;
-use surrealdb::types::Value;
+use surrealdb::types::{Number, Value};
 
 use crate::options::Options;
 use crate::stage::{Service, Stage};
@@ -24,12 +24,14 @@ const WARM_UP: usize = 20;
 const SURQL: &str = "SELECT * FROM thread WHERE author = $author";
 
 pub struct Contestant {
-    name: &'static str,
+    name: String,
     client: Surreal<Client>,
     live: QueryStream<Notification<Value>>,
     /// The live query ends with its connection.
     _follower: Surreal<Client>,
     _services: Vec<Service>,
+    /// How often it has written and waited.
+    samples: usize,
     /// Of each round, in milliseconds.
     p50: Vec<f64>,
     p99: Vec<f64>,
@@ -38,18 +40,39 @@ pub struct Contestant {
 
 impl Contestant {
     /// A client that follows the rows of the first author.
-    async fn new(stage: &Stage, name: &'static str, database: &str, live: &str, services: Vec<Service>) -> Contestant {
+    async fn new(
+        stage: &Stage,
+        name: impl Into<String>,
+        database: &str,
+        live: &str,
+        services: Vec<Service>,
+    ) -> Contestant {
         let follower = stage.client(database).await;
         let mut answer = follower.query(live.to_owned()).await.expect("the database answers");
         let live = answer.stream(0).expect("a live query");
         let client = stage.client(database).await;
         let [p50, p99, write] = Default::default();
-        Contestant { name, client, live, _follower: follower, _services: services, p50, p99, write }
+        Contestant {
+            name: name.into(),
+            client,
+            live,
+            _follower: follower,
+            _services: services,
+            samples: 0,
+            p50,
+            p99,
+            write,
+        }
     }
 
     /// A client that follows the edges to the rows of the first author, which one of many views has. Views are registered at
     /// the first of the services.
-    pub async fn of_edges(stage: &Stage, name: &'static str, database: &str, services: Vec<Service>) -> Contestant {
+    pub async fn of_edges(
+        stage: &Stage,
+        name: impl Into<String>,
+        database: &str,
+        services: Vec<Service>,
+    ) -> Contestant {
         for author in 0..AUTHORS {
             services[0].register(&format!("v{author}"), SURQL, &format!("{{ author: user:{author} }}")).await;
         }
@@ -58,8 +81,17 @@ impl Contestant {
     }
 
     /// Writes, and waits for the notification: milliseconds until the write is answered and until the notification comes.
-    async fn sample(&mut self, number: usize) -> (f64, f64) {
-        let row = number % (ROWS / AUTHORS) * AUTHORS;
+    async fn sample(&mut self) -> (f64, f64) {
+        const OF_AUTHOR: usize = ROWS / AUTHORS;
+        self.samples += 1;
+        let number = self.samples;
+        let row = number % OF_AUTHOR * AUTHORS;
+        // Of a pushed change that can't be read yet, the edge may be written once more as it was.
+        let version = 1 + number.div_ceil(OF_AUTHOR);
+        let is_new = |data: &Value| match (data.get("version"), data.get("n")) {
+            (Value::Number(Number::Int(seen)), _) => usize::try_from(*seen) == Ok(version),
+            (_, n) => *n == Value::Number(Number::Int(number as i64)),
+        };
         let text = format!("UPDATE thread:{row} SET n = {number}");
         let started = Instant::now();
         let write = async {
@@ -67,7 +99,7 @@ impl Contestant {
             started.elapsed()
         };
         let notice = async {
-            self.live.next().await.expect("the live query goes on").expect("a notification");
+            while !is_new(&self.live.next().await.expect("the live query goes on").expect("a notification").data) {}
             started.elapsed()
         };
         let (written, noticed) = tokio::join!(write, notice);
@@ -98,17 +130,17 @@ pub async fn run(stage: &Stage, options: &Options) {
 
 /// Has them write and wait in turn, and shows how long they have waited, beside the first of them.
 pub async fn contest(mut contestants: Vec<Contestant>, options: &Options, first: &str) {
-    for turn in 0..WARM_UP {
+    for _ in 0..WARM_UP {
         for contestant in &mut contestants {
-            contestant.sample(turn + 1).await;
+            contestant.sample().await;
         }
     }
-    for _ in 0..options.rounds {
+    for _ in 0..options.common.rounds {
         let mut noticed = vec![Vec::new(); contestants.len()];
         let mut written = noticed.clone();
         for sample in 0..options.samples {
             for place in turns(contestants.len(), sample) {
-                let (write, notice) = contestants[place].sample(WARM_UP + 1 + sample).await;
+                let (write, notice) = contestants[place].sample().await;
                 written[place].push(write);
                 noticed[place].push(notice);
             }

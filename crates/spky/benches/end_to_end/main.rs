@@ -16,6 +16,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod arguments;
 mod deletes;
 mod edges;
 mod latency;
@@ -32,10 +33,10 @@ use stage::Stage;
 #[tokio::main]
 async fn main() {
     let Some(options) = Options::read() else { return };
-    println!("{options}\n");
-    for contest in &options.contests {
+    println!("{}\n", options.common);
+    for contest in options.common.contests() {
         // Each has a server of its own: nothing is left of the one before.
-        let stage = Stage::start(&options.storage).await;
+        let stage = Stage::start(&options.common.storage).await;
         match contest {
             Contest::Latency => latency::run(&stage, &options).await,
             Contest::Edges => edges::run(&stage, &options).await,

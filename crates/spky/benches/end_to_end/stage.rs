@@ -1,14 +1,16 @@
 //! The processes: a database server, and sidecars and schedulers on its databases.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use database::{Database, SchemaOptions};
+use database::{Capture, Database, SchemaOptions};
 use embedded::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,9 +41,16 @@ impl fmt::Display for Storage {
     }
 }
 
+/// How many databases can push their changes.
+const RECEIVERS: usize = 4;
+
 pub struct Stage {
     server: Server,
     folder: TempDir,
+    /// Addresses that the database may call.
+    receivers: Vec<SocketAddr>,
+    /// Databases that push their changes, and where to.
+    pushed: Mutex<BTreeMap<String, SocketAddr>>,
 }
 
 impl Stage {
@@ -51,9 +60,15 @@ impl Stage {
             Storage::Memory => embedded::Storage::Memory,
             Storage::Rocksdb => embedded::Storage::RocksDb(folder.path().join("database")),
         };
-        let settings =
-            embedded::Settings { executable: Some(env!("CARGO_BIN_EXE_spky").into()), storage, ..Default::default() };
-        Stage { server: Server::start(settings).await.expect("the database starts"), folder }
+        let receivers: Vec<SocketAddr> = (0..RECEIVERS).map(|_| free_address()).collect();
+        let settings = embedded::Settings {
+            executable: Some(env!("CARGO_BIN_EXE_spky").into()),
+            storage,
+            allow_net: receivers.clone(),
+            ..Default::default()
+        };
+        let server = Server::start(settings).await.expect("the database starts");
+        Stage { server, folder, receivers, pushed: Mutex::default() }
     }
 
     /// A client of one database, with a connection of its own.
@@ -77,9 +92,24 @@ impl Stage {
         application
     }
 
+    /// A database that pushes its changes to the service that is started for it next.
+    pub async fn pushed(&self, name: &str, schema: &str) -> Application {
+        let application = self.bare(name, schema).await;
+        let address = {
+            let mut pushed = self.pushed.lock().expect("nobody panics");
+            let address = self.receivers[pushed.len()];
+            pushed.insert(name.to_owned(), address);
+            address
+        };
+        let options = SchemaOptions::new(Names::default(), format!("http://{address}"), SECRET);
+        let options = SchemaOptions { capture: Capture::Push, ..options };
+        application.database.apply(&options).await.expect("the system schema applies");
+        application
+    }
+
     /// Starts a sidecar, and waits until it is ready.
     pub async fn sidecar(&self, name: &str, throttle: u64) -> Service {
-        let (mut command, starting) = self.command("ssp", name, name);
+        let (mut command, starting) = self.command("ssp", name, name, true);
         command
             .env("SPKY_SSP_LISTEN_ADDR", starting.address.to_string())
             .env("SPKY_PERSISTENCE_FILE", self.state(name))
@@ -95,7 +125,7 @@ impl Stage {
     /// Starts a scheduler, with a log and a replica of its own, and waits until sidecars can join.
     pub async fn scheduler(&self, name: &str) -> Service {
         let own = format!("{name}.scheduler");
-        let (mut command, starting) = self.command("scheduler", name, &own);
+        let (mut command, starting) = self.command("scheduler", name, &own, true);
         let folder = self.folder.path().join(own);
         command
             .env("SPKY_SCHEDULER_LISTEN_ADDR", starting.address.to_string())
@@ -110,7 +140,7 @@ impl Stage {
     /// Starts a sidecar of a scheduler, and waits until it is ready.
     pub async fn member(&self, name: &str, scheduler: &Service, number: usize, throttle: u64) -> Service {
         let own = format!("{name}.ssp-{number}");
-        let (mut command, starting) = self.command("ssp", name, &own);
+        let (mut command, starting) = self.command("ssp", name, &own, false);
         command
             .env("SPKY_SSP_LISTEN_ADDR", starting.address.to_string())
             .env("SPKY_SSP_ID", format!("ssp-{number}"))
@@ -120,9 +150,12 @@ impl Stage {
         starting.spawn(command).await
     }
 
-    /// A command for a service on the database `name`, and the service that it is to become.
-    fn command(&self, role: &str, name: &str, own: &str) -> (Command, Starting) {
-        let address = SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")));
+    /// A command for a service on the database `name`, and the service that it is to become. What the database pushes, if it
+    /// does, goes to the service that is `told`.
+    fn command(&self, role: &str, name: &str, own: &str, told: bool) -> (Command, Starting) {
+        let receiver = self.pushed.lock().expect("nobody panics").get(name).copied();
+        let capture = if receiver.is_some() { "push" } else { "feed" };
+        let address = receiver.filter(|_| told).unwrap_or_else(free_address);
         let log = self.folder.path().join(format!("{own}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_spky"));
         let inherited = std::env::vars().map(|(name, _)| name);
@@ -132,6 +165,7 @@ impl Stage {
         command
             .arg(role)
             .current_dir(self.folder.path())
+            .env("SPKY_CAPTURE", capture)
             .env("SPKY_AUTH_SECRET", SECRET)
             .env("SPKY_DB_URL", format!("ws://{}", self.server.address()))
             .env("SPKY_DB_NS", "test")
@@ -141,6 +175,10 @@ impl Stage {
             .stderr(File::create(&log).expect("the folder is ours"));
         (command, Starting { address, log })
     }
+}
+
+fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], embedded::free_port().expect("a free port")))
 }
 
 /// A service that is about to start.

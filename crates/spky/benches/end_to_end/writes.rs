@@ -98,7 +98,7 @@ pub async fn run(stage: &Stage, options: &Options) {
     for contestant in &contestants {
         contestant.slice(length, 1).await;
     }
-    for round in 0..options.rounds {
+    for round in 0..options.common.rounds {
         for place in turns(contestants.len(), round) {
             let rate = contestants[place].slice(length, round as u64 + 2).await;
             contestants[place].rates.push(rate);
