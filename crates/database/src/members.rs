@@ -5,6 +5,7 @@
 //! epoch, only one can commit, whatever isolation the store gives to what is only read. Once the epoch is raised, nothing of
 //! the former one is written any more. (Chubby has sequencers for this; Burrows, OSDI 2006.)
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use protocol::ViewKey;
@@ -56,15 +57,23 @@ impl Fence {
 
 /// The fence of a connection, if it has one.
 #[derive(Debug, Default)]
-pub(crate) struct FenceCell(RwLock<Option<Fence>>);
+pub(crate) struct FenceCell {
+    fence: RwLock<Option<Fence>>,
+    /// The number of the last transaction that has written results, or was to.
+    last: AtomicU64,
+}
 
 impl FenceCell {
     fn get(&self) -> Option<Fence> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fence.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, fence: Option<Fence>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fence;
+        *self.fence.write().unwrap_or_else(PoisonError::into_inner) = fence;
+    }
+
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -102,15 +111,22 @@ impl Database {
         }
     }
 
+    /// As [`Database::guard`], for results, of which one transaction after the other is sent: one that was given up, as no
+    /// answer came, and arrives behind a later one, is refused as well. What it says is no longer true.
+    pub(crate) fn guard_in_order(&self, variables: &mut Variables) -> Guard {
+        let mut guard = self.guard(variables);
+        if guard.member.is_some() {
+            variables.insert("number", self.fence_cell().next() as i64);
+            guard.text = check("writes += 1, last = $number", "AND last < $number");
+        }
+        guard
+    }
+
     /// The check of a sidecar's epoch, whatever it has by now.
     pub(crate) fn guard_of(&self, member: String, epoch: u64, variables: &mut Variables) -> Guard {
         variables.insert("fence", sdk::RecordId::new(self.names().ssp(), member.as_str()));
         variables.insert("epoch", epoch as i64);
-        let text = format!(
-            "IF array::is_empty((UPDATE $fence SET writes += 1 WHERE epoch = $epoch RETURN VALUE true)) \
-             {{ THROW '{FENCED}' }};\n"
-        );
-        Guard { text, member: Some(member) }
+        Guard { text: check("writes += 1", ""), member: Some(member) }
     }
 
     /// Gives a sidecar its next epoch, which ends the one before. One request.
@@ -119,7 +135,7 @@ impl Database {
         let mut variables = Variables::new();
         variables.insert("member", sdk::RecordId::new(self.names().ssp(), member));
         variables.insert("url", url.to_owned());
-        let text = "UPSERT ONLY $member SET epoch = (epoch ?? 0) + 1, url = $url, writes = writes ?? 0 \
+        let text = "UPSERT ONLY $member SET epoch = (epoch ?? 0) + 1, url = $url, writes = writes ?? 0, last = 0 \
                     RETURN VALUE epoch";
         let epoch = self.run_retrying(ACTION, text, variables).await?.take(0)?;
         number(ACTION, epoch)
@@ -153,15 +169,6 @@ impl Database {
         found.into_iter().map(member).collect()
     }
 
-    /// Forgets a sidecar that is gone for good. One request.
-    pub async fn forget_member(&self, member: &str, epoch: u64) -> Result<()> {
-        const ACTION: &str = "forgetting a sidecar";
-        let mut variables = Variables::new();
-        variables.insert("member", sdk::RecordId::new(self.names().ssp(), member));
-        variables.insert("epoch", epoch as i64);
-        self.run_retrying(ACTION, "DELETE $member WHERE epoch = $epoch RETURN NONE", variables).await.map(drop)
-    }
-
     /// The keys of all views, each with the sidecar that is noted to keep it. One request.
     pub async fn owners(&self) -> Result<Vec<(ViewKey, Option<String>)>> {
         const ACTION: &str = "reading which sidecar keeps which view";
@@ -183,6 +190,14 @@ impl Database {
         }
         Ok(owners)
     }
+}
+
+/// Refuses a transaction whose epoch is over, and lets it conflict with whatever ends that.
+fn check(set: &str, also: &str) -> String {
+    format!(
+        "IF array::is_empty((UPDATE $fence SET {set} WHERE epoch = $epoch {also} RETURN VALUE true)) \
+         {{ THROW '{FENCED}' }};\n"
+    )
 }
 
 fn number(action: &'static str, value: sdk::Value) -> Result<u64> {

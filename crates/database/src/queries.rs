@@ -141,14 +141,18 @@ impl Database {
         self.run_retrying(ACTION, text, Variables::new()).await.map(drop)
     }
 
-    /// Removes a user's table of edges with all edges, and the row records of the user's views. One request.
+    /// Removes a user's table of edges with all edges, and the row records of the user's views, unless there is such a user
+    /// again. One request.
     pub async fn drop_user_table(&self, user: &RecordId) -> Result<()> {
         const ACTION: &str = "removing a user's table of edges";
         let mut variables = Variables::new();
         variables.insert("user", record_id_to_sdk(user).map_err(converting(ACTION))?);
         let text = format!(
-            "BEGIN; FOR $view IN (SELECT VALUE id FROM {query} WHERE authId = $user) {{ {rows} }};\n\
-             REMOVE TABLE IF EXISTS {edges}; COMMIT;",
+            "BEGIN; {guard}IF !record::exists($user) {{\n\
+             FOR $view IN (SELECT VALUE id FROM {query} WHERE authId = $user) {{ {rows} }};\n\
+             REMOVE TABLE IF EXISTS {edges};\n\
+             }}; COMMIT;",
+            guard = self.guard(&mut variables).text,
             query = escape(&self.names().query()),
             rows = schema::delete_rows(self.names(), "$view"),
             edges = escape(&self.user_table(user)),
@@ -233,7 +237,7 @@ impl Database {
     }
 
     /// Removes those of these views whose time is up with all that they have, each of them as [`Database::expire_query`]
-    /// does; answers which. One request for each [`REMOVED_AT_ONCE`] of them.
+    /// does, in a cluster those that this sidecar keeps; answers which. One request for each [`REMOVED_AT_ONCE`] of them.
     pub async fn expire_queries(&self, keys: &[ViewKey]) -> Result<Vec<ViewKey>> {
         const ACTION: &str = "expiring views";
         let table = self.names().query();
@@ -243,10 +247,15 @@ impl Database {
             let mut variables = Variables::new();
             variables.insert("ids", sdk::Value::Array(ids.into()));
             let guard = self.guard(&mut variables);
-            let delete = "DELETE $ids WHERE expiresAt < time::now() RETURN BEFORE";
-            let (text, statement) = match guard.statements() {
-                0 => (delete.to_owned(), 0),
-                count => (format!("BEGIN; {}{delete}; COMMIT;", guard.text), 1 + count),
+            let count = guard.statements();
+            const DELETE: &str = "DELETE $ids WHERE expiresAt < time::now()";
+            let (text, statement) = match guard.member {
+                None => (format!("{DELETE} RETURN BEFORE"), 0),
+                Some(member) => {
+                    // It may have gone to another sidecar since it was looked for.
+                    variables.insert("ssp", member);
+                    (format!("BEGIN; {}{DELETE} AND ssp = $ssp RETURN BEFORE; COMMIT;", guard.text), 1 + count)
+                }
             };
             let removed = self.run_retrying(ACTION, text, variables).await?.take(statement)?;
             for row in array(ACTION, removed)? {

@@ -106,7 +106,7 @@ impl Database {
         let mut waiting = vec![chunk];
         while let Some(chunk) = waiting.pop() {
             let Bound { text, mut variables } = chunk.bound();
-            let guard = self.guard(&mut variables).text;
+            let guard = self.guard_in_order(&mut variables).text;
             let text = format!("BEGIN;\n{guard}{text}COMMIT;");
             match self.run_attempts(attempts(&chunk), ACTION, text, variables).await {
                 Err(Error::Conflict { .. }) if chunk.len() > 1 => {
@@ -162,7 +162,7 @@ impl Database {
         variables.insert("expected", sdk::Value::Array(wanted.into()));
         variables
             .insert("lookups", self.lookups(expected.iter().map(|change| &change.id)).map_err(converting(ACTION))?);
-        let guard = self.guard(&mut variables);
+        let guard = self.guard_in_order(&mut variables);
         let text = format!(
             "BEGIN;\n{}\
              LET $current = {CURRENT};\n\

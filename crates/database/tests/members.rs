@@ -74,6 +74,7 @@ async fn nothing_is_written_under_an_epoch_that_is_over() {
     assert!(is_fenced(db.register_query(&view("w", Duration::from_secs(60)), RefMode::Dedicated).await));
     assert!(is_fenced(db.remove_query(&key("v"), &db.names().list_ref()).await));
     assert!(is_fenced(db.expire_queries(&[key("v")]).await));
+    assert!(is_fenced(db.drop_user_table(&RecordId::new("user", circuit::Key::Int(1))).await));
     assert!(is_fenced(db.take_over_queries(&[key("v")], epoch).await));
     assert_eq!(edges(&scheduler, "v").await, 3);
     assert!(scheduler.query(&key("w")).await.unwrap().is_none());
@@ -87,6 +88,29 @@ async fn nothing_is_written_under_an_epoch_that_is_over() {
         members.iter().map(|member| (&*member.id, &*member.url, member.epoch)).collect::<Vec<_>>(),
         [("one", "http://there", next)]
     );
+}
+
+/// Catches a transaction that got no answer in time, was sent again, and is carried out once more behind later ones.
+#[tokio::test]
+async fn results_that_arrive_behind_later_ones_are_refused() {
+    let server = Server::start();
+    let (db, late) = (server.installed().await, server.connect().await);
+    run(&server.client().await, "CREATE person:1").await;
+    let epoch = db.enlist("one", "http://here").await.unwrap();
+    let fence = || Some(Fence { member: "one".to_owned(), epoch });
+    db.set_fence(fence());
+    db.register_query(&view("v", Duration::from_secs(60)), RefMode::Dedicated).await.unwrap();
+    db.write(&put(&db, "v", 1)).await.unwrap();
+    let removes = put(&db, "v", 1).puts.into_iter().map(|edge| edge.id).collect();
+    db.write(&WriteBatch { removes, ..WriteBatch::default() }).await.unwrap();
+    // Its first transaction has the number that the first one of the other had.
+    late.set_fence(fence());
+    assert!(is_fenced(late.write(&put(&late, "v", 1)).await));
+    assert_eq!(edges(&db, "v").await, 0);
+    let next = late.enlist("one", "http://here").await.unwrap();
+    late.set_fence(Some(Fence { member: "one".to_owned(), epoch: next }));
+    late.write(&put(&late, "v", 1)).await.unwrap();
+    assert_eq!(edges(&db, "v").await, 1);
 }
 
 /// Catches a sidecar that removes, late, a view which another one has taken over.
@@ -105,6 +129,14 @@ async fn a_view_is_removed_by_the_sidecar_that_keeps_it() {
     let late = one.remove_query(&key("v"), &one.names().list_ref()).await;
     assert!(matches!(late, Err(Error::Moved { .. })), "{late:?}");
     assert_eq!(edges(&two, "v").await, 1);
+    run(&server.client().await, "UPDATE _00_query:v SET lastActiveAt = time::now() - 61s").await;
+    assert_eq!(one.overdue_queries().await.unwrap(), []);
+    assert_eq!(
+        one.expire_queries(&[key("v")]).await.unwrap(),
+        [],
+        "it was asked for before the view went to the other one"
+    );
+    assert!(two.query(&key("v")).await.unwrap().is_some());
     two.remove_query(&key("v"), &two.names().list_ref()).await.unwrap();
     assert_eq!(edges(&two, "v").await, 0);
     one.remove_query(&key("v"), &one.names().list_ref()).await.unwrap();

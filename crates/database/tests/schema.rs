@@ -260,6 +260,23 @@ async fn users_with_similar_keys_have_tables_of_their_own() {
     assert_eq!(db.queries().await.unwrap().len(), 4);
 }
 
+/// Catches a deletion that is taken in late and takes the table of a user who has been made anew.
+#[tokio::test]
+async fn the_table_of_a_user_who_is_there_again_stays() {
+    let server = Server::start();
+    let db = server.installed().await;
+    let client = server.client().await;
+    let user = RecordId::new("user", Key::Int(1));
+    put(&db, RefMode::Dedicated, "q", Some(user.clone())).await;
+    run(&client, "CREATE user:1").await;
+    db.drop_user_table(&user).await.unwrap();
+    let edges = async || db.edges_of(&"q".parse().unwrap(), &db.user_table(&user)).await;
+    assert_eq!(edges().await.unwrap().len(), 1);
+    run(&client, "DELETE user:1").await;
+    db.drop_user_table(&user).await.unwrap();
+    assert!(matches!(edges().await, Err(Error::NoSuchTable { .. })));
+}
+
 #[tokio::test]
 async fn a_client_registers_in_its_own_name_only() {
     let (address, mut requests) = receiver().await;
