@@ -63,9 +63,9 @@ impl Peers {
     }
 
     /// Whether a sidecar is ready, as it says itself.
-    pub(crate) async fn health(&self, url: &str) -> Result<Health, PeerError> {
+    pub(crate) async fn health(&self, url: &str, limit: Duration) -> Result<Health, PeerError> {
         // The body tells, whatever the status.
-        let answer = self.caller.get(url, "health").send(SHORT).await?;
+        let answer = self.caller.get(url, "health").send(limit).await?;
         read(&answer)
     }
 

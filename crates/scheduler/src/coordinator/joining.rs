@@ -1,11 +1,12 @@
 //! Sidecars that join, give signs of life, and are compared with what the pool believes of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use protocol::{Heartbeat, SspRegistered, SspRegistration, ViewKey};
 
 use super::{Coordinator, Inner, lock};
-use crate::pool::{Beat, Epoch, Load, Location, Registration, SspId, Start, State, Ticket};
+use crate::pool::{Beat, Epoch, Load, Registration, SspId, Start, State, Target, Ticket};
 use crate::replica::Frozen;
 
 /// Why a sidecar can't join now.
@@ -26,11 +27,16 @@ impl Coordinator {
     /// Lets a sidecar join: under a new epoch, which ends the one before.
     pub(crate) async fn join(&self, registration: SspRegistration) -> Result<SspRegistered, NotJoined> {
         let Inner { means, registering, .. } = &*self.0;
-        let _turn = registering.lock().await;
+        let ssp = SspId::new(registration.ssp_id.as_str());
+        let turn = {
+            let mut registering = lock(registering);
+            registering.retain(|_, turn| Arc::strong_count(turn) > 1);
+            registering.entry(ssp.clone()).or_default().clone()
+        };
+        let _turn = turn.lock().await;
         if !means.progress.borrow().is_whole {
             return Err(NotJoined::NotWhole);
         }
-        let ssp = SspId::new(registration.ssp_id.as_str());
         let range = means.log.range().await?;
         let may_resume = self.pool().may_resume(&ssp);
         let position = registration.position.filter(|position| {
@@ -123,16 +129,25 @@ impl Coordinator {
         };
         let (coordinator, ssp) = (self.clone(), ssp.clone());
         tokio::spawn(async move {
-            let owned: Vec<ViewKey> = coordinator.pool().owned_by(&ssp).cloned().collect();
+            // As it is before the sidecar is asked: what comes to it meanwhile has another ticket.
+            let owned: Vec<(ViewKey, Target)> = {
+                let pool = coordinator.pool();
+                let owned = pool.owned_by(&ssp).map(|key| (key.clone(), pool.locate(key)));
+                owned.filter_map(|(key, location)| Some((key, location.owner()?))).collect()
+            };
             let held = match coordinator.0.means.peers.views(&url).await {
-                Ok(held) => held.into_iter().collect::<std::collections::HashSet<_>>(),
+                Ok(held) => held.into_iter().collect::<HashSet<_>>(),
                 Err(error) => return tracing::debug!(%ssp, %error, "a sidecar does not say which views it keeps"),
             };
-            for key in owned.into_iter().filter(|key| !held.contains(key)) {
-                let Location::Owner(at) = coordinator.locate(&key) else { continue };
-                if at.ssp != ssp || at.epoch != epoch {
-                    continue;
-                }
+            let stray: Vec<ViewKey> = {
+                let known: HashSet<&ViewKey> = owned.iter().map(|(key, _)| key).collect();
+                held.iter().filter(|key| !known.contains(key)).cloned().collect()
+            };
+            if !stray.is_empty() {
+                tracing::debug!(%ssp, ?stray, "the sidecar may keep views that it is not to keep");
+                coordinator.act(|pool, now| pool.stray(now, &ssp, epoch, &stray));
+            }
+            for (key, at) in owned.into_iter().filter(|(key, _)| !held.contains(key)) {
                 tracing::debug!(%ssp, view = %key, "the sidecar does not keep a view that it was to keep");
                 match coordinator.0.means.database.query(&key).await {
                     Ok(None) => coordinator.unregistered(&key, &at),

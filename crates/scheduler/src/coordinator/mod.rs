@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use database::Database;
+use futures::future::join_all;
 use protocol::{SspStatus, TakenOver, ViewKey};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::capture::Progress;
 use crate::courier::Courier;
@@ -28,6 +29,9 @@ pub(crate) use joining::NotJoined;
 /// How often the pool looks after itself.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long a sidecar may take at least to say how it is.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(1);
+
 /// How often views that no sidecar could keep are tried again.
 const RECONSIDER: Duration = Duration::from_secs(60);
 
@@ -40,7 +44,7 @@ pub(crate) struct Means {
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: Peers,
     pub(crate) progress: watch::Receiver<Progress>,
-    /// How often sidecars that load are looked at.
+    /// How often sidecars are asked how they are.
     pub(crate) poll_interval: Duration,
 }
 
@@ -55,8 +59,8 @@ struct Inner {
     couriers: Mutex<HashMap<SspId, (Epoch, AbortHandle)>>,
     /// Of sidecars that load: what keeps the snapshot as it is.
     loading: Mutex<HashMap<SspId, (Epoch, Frozen)>>,
-    /// One registration of a sidecar after the other.
-    registering: tokio::sync::Mutex<()>,
+    /// One registration of a sidecar after the other, and none that waits for another sidecar's.
+    registering: Mutex<HashMap<SspId, Arc<tokio::sync::Mutex<()>>>>,
     /// The first event that the log had when it was truncated last.
     first_kept: AtomicU64,
 }
@@ -90,7 +94,7 @@ impl Coordinator {
             pool: Mutex::new(pool),
             couriers: Mutex::default(),
             loading: Mutex::default(),
-            registering: tokio::sync::Mutex::default(),
+            registering: Mutex::default(),
             first_kept: AtomicU64::default(),
         };
         Ok(Coordinator(Arc::new(inner)))
@@ -98,22 +102,32 @@ impl Coordinator {
 
     /// Looks after the pool for as long as it is there.
     pub(crate) async fn run(self) {
-        let mut ticks = tokio::time::interval(TICK);
-        let mut polls = tokio::time::interval(self.0.means.poll_interval);
-        let mut reconsiderations = tokio::time::interval(RECONSIDER);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {
-                    let head = self.head();
-                    self.act(|pool, now| pool.tick(now, head));
-                    self.call_back();
-                    self.truncate().await;
+        let looking = async {
+            let mut ticks = tokio::time::interval(TICK);
+            let mut reconsiderations = tokio::time::interval(RECONSIDER);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => {
+                        let head = self.head();
+                        self.act(|pool, now| pool.tick(now, head));
+                        self.call_back();
+                        self.truncate().await;
+                    }
+                    // Queries may read something else by now.
+                    _ = reconsiderations.tick() => self.act(Pool::reconsider),
                 }
-                _ = polls.tick() => self.poll().await,
-                // Queries may read something else by now.
-                _ = reconsiderations.tick() => self.act(Pool::reconsider),
             }
-        }
+        };
+        // Whoever does not answer must not stop the pool's clock.
+        let polling = async {
+            let mut polls = tokio::time::interval(self.0.means.poll_interval);
+            polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                polls.tick().await;
+                self.poll().await;
+            }
+        };
+        tokio::join!(looking, polling);
     }
 
     /// The number of the last event.
@@ -266,6 +280,7 @@ impl Coordinator {
                         return;
                     }
                 };
+                tracing::debug!(ssp = %to.ssp, ticket = to.ticket.0, ?outcomes, "views were to be taken over");
                 self.act(|pool, now| pool.adopted(now, &to.ssp, to.epoch, to.ticket, &outcomes));
             }
             Action::Release { to, views } => match self.0.means.peers.give_away(&to, views).await {
@@ -330,22 +345,25 @@ impl Coordinator {
         }
     }
 
-    /// Looks at sidecars that load.
+    /// Asks all sidecars at once how they are, each for as long as until it is asked again.
     async fn poll(&self) {
         let now = self.now();
-        let loading: Vec<(SspId, Epoch, String)> = self
+        let asked: Vec<(SspId, Epoch, String)> = self
             .pool()
             .members(now)
-            .filter(|member| member.state == State::Bootstrapping)
+            .filter(|member| matches!(member.state, State::Bootstrapping | State::Replaying | State::Ready))
             .map(|member| (member.id.clone(), member.epoch, member.url.to_owned()))
             .collect();
-        for (ssp, epoch, url) in loading {
-            match self.0.means.peers.health(&url).await {
+        let Means { peers, poll_interval, .. } = &self.0.means;
+        let limit = (*poll_interval).max(SHORTEST_LIMIT);
+        let answers = asked.into_iter().map(|(ssp, epoch, url)| async move {
+            match peers.health(&url, limit).await {
                 Ok(health) if health.status == protocol::HealthStatus::Failed => self.mismatch(&ssp, epoch),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%ssp, %error, "a sidecar that loads does not say how it is"),
+                Ok(_) => self.pool().reached(self.now(), &ssp, epoch),
+                Err(error) => tracing::debug!(%ssp, %error, "a sidecar does not say how it is"),
             }
-        }
+        });
+        join_all(answers).await;
     }
 }
 

@@ -159,7 +159,9 @@ pub(super) async fn unregister(
     let key = request.id.clone();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match context.coordinator.locate(&key) {
+        let location = context.coordinator.locate(&key);
+        tracing::debug!(view = %key, ?location, "a view is to be unregistered");
+        match location {
             Location::Owner(at) => {
                 let body = serde_json::json!({ "id": key });
                 match context.coordinator.peers().pass_on(&at, true, "view/unregister", &body).await {
@@ -167,10 +169,12 @@ pub(super) async fn unregister(
                         context.coordinator.unregistered(&key, &at);
                         return Ok(StatusCode::OK);
                     }
-                    Err(PeerError::Refused { body, .. }) if body.code != ErrorCode::Conflict => {
-                        return Err((*body).into());
-                    }
-                    Err(PeerError::Refused { .. }) => {}
+                    Err(PeerError::Refused { body, .. }) => match body.code {
+                        // It is taken over from its record, by whomever, and removed there.
+                        ErrorCode::NotFound => context.coordinator.missing(&key, &at),
+                        ErrorCode::Conflict => {}
+                        _ => return Err((*body).into()),
+                    },
                     Err(error) => {
                         return Err(not_ready(format!("the sidecar {} does not answer: {error}", at.ssp)));
                     }

@@ -77,6 +77,16 @@ pub enum Location {
     Unknown,
 }
 
+impl Location {
+    /// The SSP that holds the view, if one does.
+    pub fn owner(self) -> Option<Target> {
+        match self {
+            Location::Owner(at) => Some(at),
+            Location::UnderWay | Location::Nobody | Location::Unknown => None,
+        }
+    }
+}
+
 /// An SSP that wants to be a member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {

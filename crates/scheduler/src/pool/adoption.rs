@@ -57,6 +57,8 @@ impl Pool {
             if is_with(&self.views, &key, ssp, is_current) {
                 member.releasing.remove(&key);
                 self.views.set_orphan(key);
+            } else {
+                member.stray.remove(&key);
             }
         }
         self.distribute(now, &mut actions);
@@ -74,8 +76,12 @@ impl Pool {
 
     fn release(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let limit = self.settings.moved_at_once.max(1);
+        for (id, member) in &mut self.members {
+            // It may have come there since by right.
+            member.stray.retain(|key| !is_with(&self.views, key, id, |_| true));
+        }
         let due = |(id, member): (&SspId, &Member)| {
-            let views: Vec<Key> = member.releasing.iter().take(limit).cloned().collect();
+            let views: Vec<Key> = member.releasing.iter().chain(&member.stray).take(limit).cloned().collect();
             (member.is_free() && !views.is_empty()).then(|| (id.clone(), views))
         };
         let due: Vec<(SspId, Vec<Key>)> = self.members.iter().filter_map(due).collect();

@@ -69,6 +69,7 @@ impl Pool {
             return actions;
         };
         member.position = member.position.max(sequence.min(head));
+        member.reached = member.reached.max(now);
         if catch_up(member, head, within) {
             self.is_uneven = true;
             self.distribute(now, &mut actions);
@@ -87,6 +88,13 @@ impl Pool {
         member.heard = member.heard.max(now);
         member.load = load;
         if member.is_live() { Beat::Ok } else { Beat::Bootstrap }
+    }
+
+    /// The SSP has answered. One that gives signs of life and can't be asked for anything is as good as lost. O(log members).
+    pub fn reached(&mut self, now: Duration, ssp: &SspId, epoch: Epoch) {
+        if let Some(member) = self.members.get_mut(ssp).filter(|member| member.epoch == epoch) {
+            member.reached = member.reached.max(now);
+        }
     }
 
     /// The SSP's tables are not those of the database: it has to start over.
@@ -117,7 +125,7 @@ impl Pool {
         actions
     }
 
-    /// Finds SSPs that are silent, too slow or too far behind, asks again for what is not confirmed, and hands out what
+    /// Finds SSPs that are silent, out of reach, too slow or too far behind, asks again for what is not confirmed, and hands out what
     /// could not be handed out before. `head` is the last event of the log. To be called about once a second.
     /// O(members log members), beside what it acts on.
     pub fn tick(&mut self, now: Duration, head: u64) -> Vec<Action> {
@@ -151,7 +159,8 @@ fn judge(id: &SspId, member: &mut Member, settings: &Settings, now: Duration, he
         *at = now;
         actions.push(Action::Fence { ssp: id.clone(), epoch: member.epoch });
     }
-    if member.state != State::Lost && is_due(member.heard, settings.heartbeat_timeout) {
+    let is_out_of_reach = member.is_live() && is_due(member.reached, settings.heartbeat_timeout);
+    if member.state != State::Lost && (is_due(member.heard, settings.heartbeat_timeout) || is_out_of_reach) {
         member.end(State::Lost, id, now, actions);
     }
     let reason = match member.state {

@@ -70,6 +70,8 @@ pub(super) struct Member {
     pub(super) since: Duration,
     /// When it was heard of last.
     pub(super) heard: Duration,
+    /// When it has answered last.
+    pub(super) reached: Duration,
     /// The last event that it has.
     pub(super) position: u64,
     /// The end of the log when it began to replay.
@@ -80,6 +82,8 @@ pub(super) struct Member {
     pub(super) registering: BTreeSet<Key>,
     /// What it was asked, or will be asked to release.
     pub(super) releasing: BTreeSet<Key>,
+    /// What it says that it holds, and is not to. It is asked to release them.
+    pub(super) stray: BTreeSet<Key>,
     pub(super) command: Option<Command>,
 }
 
@@ -100,6 +104,7 @@ impl Member {
             state: State::Awaited,
             since: now,
             heard: now,
+            reached: now,
             position: 0,
             replay_until: 0,
             load: Load::default(),
@@ -107,6 +112,7 @@ impl Member {
             owned: BTreeSet::new(),
             registering: BTreeSet::new(),
             releasing: BTreeSet::new(),
+            stray: BTreeSet::new(),
             command: None,
         }
     }

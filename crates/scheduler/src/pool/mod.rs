@@ -30,8 +30,9 @@
 //!    ([`Pool::missing`]).
 //! 3. It is asked to adopt or to release once at a time. It remembers the ticket of the last such request and its
 //!    answer, answers the same to the same ticket, and refuses a lower one.
-//! 4. Whenever it drops a view, it notes the highest ticket it has seen so far. It takes up no view under that one or a
-//!    lower one. A view that it has it holds under the highest ticket that it was given it with.
+//! 4. Whenever it drops a view, or is asked to release one, it notes the highest ticket it has seen so far. It does not take
+//!    up that view under that one or a lower one. A view that it has it holds under the highest ticket that it was given it
+//!    with, and takes up again under any.
 //!
 //! And if whoever sends does this: a registration of which any attempt was not answered is in doubt, and has not
 //! failed.

@@ -117,6 +117,29 @@ impl Pool {
         actions
     }
 
+    /// The SSP says that it holds views that it is not to hold, as another one does, or none: it is to release them.
+    /// O(log views) for each.
+    pub fn stray(&mut self, now: Duration, ssp: &SspId, epoch: Epoch, keys: &[ViewKey]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(member) = self.members.get_mut(ssp).filter(|member| member.epoch == epoch && member.is_ready()) else {
+            return actions;
+        };
+        for key in keys {
+            match self.views.held(key) {
+                Some((_, View::With(assignment))) if assignment.ssp == *ssp => {}
+                Some((key, View::With(_))) => drop(member.stray.insert(key)),
+                None => drop(member.stray.insert(Arc::new(key.clone()))),
+                // Before that nobody else may have it.
+                Some((key, View::Orphan | View::Refused)) => {
+                    member.releasing.insert(key.clone());
+                    self.views.assign(key, ssp, Ticket::KEPT, Hold::Releasing);
+                }
+            }
+        }
+        self.distribute(now, &mut actions);
+        actions
+    }
+
     /// Tries again to have those views adopted that were refused: what queries may read has changed. O(r log views) for
     /// the r that were.
     pub fn reconsider(&mut self, now: Duration) -> Vec<Action> {

@@ -57,6 +57,22 @@ fn one_that_bootstraps_again_has_forgotten_its_views() {
     assert_eq!(rig.spread(), [0, 4]);
 }
 
+/// Catches a network that lets through what a sidecar says, and nothing that is said to it.
+#[test]
+fn a_member_that_is_out_of_reach_is_lost_whatever_it_says() {
+    let mut rig = Rig::with(&["a", "b"]);
+    rig.give(0..4);
+    for _ in 0..14 {
+        assert_eq!(rig.pass(1, &["b"]), []);
+        assert_eq!(rig.beat("a"), Beat::Ok);
+    }
+    let actions = rig.pass(1, &["b"]);
+    assert_eq!(actions, [rig.fence("a")]);
+    assert_eq!(rig.beat("a"), Beat::NotRegistered);
+    rig.carry_out(actions);
+    assert_eq!(rig.spread(), [4]);
+}
+
 #[test]
 fn a_silent_member_is_fenced_before_its_views_go_to_others() {
     let mut rig = Rig::with(&["a", "b"]);

@@ -71,11 +71,13 @@ impl Rig {
         released
     }
 
-    /// Time goes by, in which these members are heard of.
+    /// Time goes by, in which these members are heard of, and reached.
     fn pass(&mut self, seconds: u64, heard: &[&str]) -> Vec<Action> {
         self.now += Duration::from_secs(seconds);
         for name in heard {
             self.beat(name);
+            let epoch = self.epoch(name);
+            self.pool.reached(self.now, &id(name), epoch);
         }
         self.pool.tick(self.now, self.head)
     }

@@ -14,9 +14,9 @@ pub(super) struct Ssp {
     pub(super) epoch: Epoch,
     pub(super) held: BTreeMap<ViewKey, Ticket>,
     pub(super) position: u64,
-    /// The highest ticket it has seen, and what that was when it dropped a view last.
+    /// The highest ticket it has seen, and what that was when it dropped a view.
     seen: Ticket,
-    dropped_at: Ticket,
+    dropped_at: BTreeMap<ViewKey, Ticket>,
     /// The last request to adopt or release, and its answer.
     last: Option<(Ticket, Message)>,
     /// What it has told of single views in this epoch.
@@ -50,6 +50,7 @@ pub(super) enum Message {
     Refused(Target, ViewKey),
     Unregistered(Target, ViewKey),
     Missing(Target, ViewKey),
+    Holds(SspId, Epoch, Vec<ViewKey>),
     Loaded(SspId, Epoch),
     Acknowledged(SspId, Epoch, u64),
 }
@@ -88,7 +89,7 @@ impl Ssp {
             held: BTreeMap::new(),
             position: 0,
             seen: Ticket(0),
-            dropped_at: Ticket(0),
+            dropped_at: BTreeMap::new(),
             last: None,
             told: Vec::new(),
             is_failing: false,
@@ -113,12 +114,11 @@ impl Ssp {
             }),
             Message::Ask(Action::Release { to, views }) if to.epoch == self.epoch => self.once(&to.clone(), |ssp| {
                 for key in views {
-                    if ssp.held.get(&key).is_some_and(|held| *held < to.ticket) {
+                    // Also one that it does not hold: if that is under way to it, it must not be taken up.
+                    if ssp.held.get(&key).is_none_or(|held| *held < to.ticket) {
                         ssp.drop_view(&key);
                     }
                 }
-                // Also if it held none: those that are under way to it must not be taken up.
-                ssp.dropped_at = ssp.seen;
                 Message::Released(to)
             }),
             Message::Register { to, key } => vec![match self.register(&key, &to, database) {
@@ -128,8 +128,11 @@ impl Ssp {
             Message::Refresh { to, key } if to.epoch == self.epoch && self.held.get(&key) != Some(&to.ticket) => {
                 vec![Message::Missing(to, key)]
             }
-            Message::Unregister { to, key } if to.epoch == self.epoch && self.held.get(&key) == Some(&to.ticket) => {
-                self.expire(&key, database)
+            Message::Unregister { to, key } if to.epoch == self.epoch => {
+                match self.held.get(&key) == Some(&to.ticket) {
+                    true => self.expire(&key, database),
+                    false => vec![Message::Missing(to, key)],
+                }
             }
             _ => Vec::new(),
         }
@@ -139,7 +142,7 @@ impl Ssp {
         self.epoch = epoch;
         self.held.retain(|key, _| keep.contains(key));
         self.held.values_mut().for_each(|ticket| *ticket = Ticket::KEPT);
-        (self.seen, self.dropped_at, self.last) = (Ticket(0), Ticket(0), None);
+        (self.seen, self.dropped_at, self.last) = (Ticket(0), BTreeMap::new(), None);
         let missing = keep.iter().filter(|key| !self.held.contains_key(key));
         self.told = missing.map(|key| Message::Missing(self.target(Ticket::KEPT), key.clone())).collect();
         self.told.clone()
@@ -191,7 +194,7 @@ impl Ssp {
     }
 
     fn may_take(&self, key: &ViewKey, to: &Target) -> bool {
-        to.ticket > self.dropped_at || self.held.contains_key(key)
+        self.held.contains_key(key) || self.dropped_at.get(key).is_none_or(|dropped_at| to.ticket > *dropped_at)
     }
 
     /// A view expires, or is unregistered, if the database accepts it.
@@ -206,7 +209,7 @@ impl Ssp {
 
     fn drop_view(&mut self, key: &ViewKey) {
         self.held.remove(key);
-        self.dropped_at = self.seen;
+        self.dropped_at.insert(key.clone(), self.seen);
     }
 
     fn target(&self, ticket: Ticket) -> Target {

@@ -205,3 +205,22 @@ fn a_view_that_is_found_with_a_member_is_released_by_it() {
     rig.carry_out(release);
     rig.owner(0);
 }
+
+/// Catches a view that two sidecars keep for good.
+#[test]
+fn what_an_ssp_holds_and_is_not_to_hold_is_released() {
+    let mut rig = Rig::with(&["a", "b"]);
+    rig.give(0..2);
+    rig.pool.restore_view(key(2), None);
+    let (epoch, [own, other]) = (rig.epoch("a"), [0, 1].map(|view| rig.owner(view).ssp));
+    assert_ne!(own, other);
+    let actions = rig.pool.stray(rig.now, &id("a"), epoch, &[0, 1, 2, 7].map(key));
+    let [Action::Release { to, views }] = actions.as_slice() else { panic!("{actions:?}") };
+    let [kept, strayed] = if own == id("a") { [0, 1] } else { [1, 0] };
+    assert_eq!(to.ssp, id("a"));
+    assert_eq!(views, &[2, strayed, 7].map(key), "{kept} is its own; nobody else is given 2 before");
+    assert_eq!(rig.carry_out(actions), 3);
+    assert_eq!([0, 1].map(|view| rig.owner(view).ssp), [own, other]);
+    assert!(matches!(rig.holding(2), Some(Holding::Owned(_))));
+    assert_eq!(rig.pool.stray(rig.now, &id("a"), Epoch(0), &[key(7)]), [], "it has joined again since");
+}

@@ -111,6 +111,9 @@ impl World {
 
     pub(super) fn beat(&mut self, number: usize) -> Beat {
         let ssp = &self.ssps[number];
+        let holds = Message::Holds(ssp.id.clone(), ssp.epoch, ssp.held.keys().cloned().collect());
+        self.network.push((self.run, holds));
+        self.pool.reached(self.now, &ssp.id, ssp.epoch);
         self.pool.heartbeat(self.now, &ssp.id, ssp.epoch, Load { views: ssp.held.len() as u64, cpu: 0.0, memory: 0.0 })
     }
 
@@ -215,6 +218,7 @@ impl World {
                 Vec::new()
             }
             Message::Missing(to, key) => pool.missing(now, &key, &to.ssp, to.epoch, to.ticket),
+            Message::Holds(ssp, epoch, keys) => pool.stray(now, &ssp, epoch, &keys),
             Message::Loaded(ssp, epoch) => pool.loaded(now, &ssp, epoch, head),
             Message::Acknowledged(ssp, epoch, sequence) => pool.acknowledged(now, &ssp, epoch, sequence, head),
             _ => Vec::new(),
@@ -224,7 +228,12 @@ impl World {
     /// Nothing fails any more, and time goes on.
     pub(super) fn settle(&mut self, seconds: u64) {
         self.ssps.iter_mut().for_each(|ssp| ssp.is_failing = false);
-        for _ in 0..seconds {
+        for second in 0..seconds {
+            if second % 30 == 0 {
+                // Something may have been refused by a schema that is no more.
+                let actions = self.pool.reconsider(self.now);
+                self.perform(actions);
+            }
             self.now += Duration::from_secs(1);
             self.network.extend(self.late.pop());
             self.drain();
