@@ -54,7 +54,8 @@ impl Fault {
             6 => Fault::Stop(SCHEDULER),
             7 => Fault::Crash(DATABASE),
             8 | 9 => Fault::Partition(one, other),
-            10 => Fault::Deaf(one, other),
+            10 if random.random() => Fault::Deaf(one, other),
+            10 => Fault::Deaf(other, one),
             11 => Fault::Hold(one, other),
             12 => Fault::Slow(one, other),
             _ => Fault::Full,
@@ -74,7 +75,7 @@ impl Fault {
             Fault::Partition(one, other)
             | Fault::Deaf(one, other)
             | Fault::Hold(one, other)
-            | Fault::Slow(one, other) => (one, other),
+            | Fault::Slow(one, other) => (one.min(other), one.max(other)),
             Fault::Full => ("log", "log"),
         }
     }
