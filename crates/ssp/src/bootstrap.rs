@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::adoption::Tables;
 use crate::catalog::Permissions;
-use crate::cluster::{MoveError, Ticket};
+use crate::cluster::Ticket;
 use crate::command::{Command, EngineSender, Outdated};
 use crate::computed::Computed;
 use crate::error::Error;
@@ -315,11 +315,7 @@ impl Loader {
         let mut stored = self.database.queries().await?;
         tracing::debug!(views = stored.len(), "taking up views");
         stored.sort_by(|one, other| one.row.key.as_str().cmp(other.row.key.as_str()));
-        self.restorer().restore(stored).await.map_err(|error| match error {
-            MoveError::Service(error) => error,
-            // Outside of a cluster nobody else takes them.
-            MoveError::Turned(turned) => Error::Stopped(turned.to_string()),
-        })?;
+        self.restorer().restore(stored).await?;
         self.has_views = true;
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::edge_buffer::{EdgeOp, Note};
 use crate::events::Following;
 use crate::holdings::Question;
 use crate::left::Left;
+use crate::registration::NotTaken;
 use crate::saved::Position;
 use crate::showing::Op;
 use crate::view::View;
@@ -69,12 +70,16 @@ pub(crate) enum Command {
     Register {
         view: Box<View>,
         query: Query,
-        reply: oneshot::Sender<Result<Initial, Turned>>,
+        /// What users may see, as of when the query was compiled.
+        catalog: Arc<Catalog>,
+        reply: oneshot::Sender<Result<Initial, NotTaken>>,
     },
     /// A view that an earlier process has left, with what it has in the database.
     Restore {
         view: Box<View>,
         query: Query,
+        /// As in [`Command::Register`].
+        catalog: Arc<Catalog>,
         left: Left,
         reply: oneshot::Sender<Result<(), Turned>>,
     },
@@ -82,6 +87,13 @@ pub(crate) enum Command {
     Unregister {
         key: ViewKey,
         reply: oneshot::Sender<Done>,
+    },
+    /// The same, as the scheduler asks for it: only if the view is kept here under the number that it knows. Otherwise it may be
+    /// about to come here, from a record that is still there.
+    UnregisterHeld {
+        key: ViewKey,
+        ticket: Ticket,
+        reply: oneshot::Sender<Result<Done, Turned>>,
     },
     /// The view's row has expired and is gone. If the view has another generation by now, it has been registered again, and the
     /// order to write that is on its way.

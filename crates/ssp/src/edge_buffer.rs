@@ -40,11 +40,19 @@ pub(crate) struct Note {
     pub(crate) error: Option<Arc<str>>,
 }
 
+/// Whether something of a row is kept in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    No,
+    Yes,
+    /// It was to be written, and nobody knows whether it was.
+    Perhaps,
+}
+
 /// What remains to be written for one row.
 #[derive(Clone, Debug)]
 struct Pending {
-    /// Whether something is kept in the database.
-    is_written: bool,
+    stored: Stored,
     /// The version that the row is to have; `None` if nothing is to be kept.
     version: Option<u64>,
     content: Option<Value>,
@@ -87,7 +95,7 @@ impl Hash for EdgeKey {
 pub(crate) struct NetEdge<'a> {
     pub(crate) view: &'a Arc<View>,
     pub(crate) path: &'a Path,
-    /// Whether nothing is kept of it so far.
+    /// Whether nothing may be kept of it so far.
     pub(crate) is_new: bool,
     /// `None` removes what is kept.
     pub(crate) version: Option<u64>,
@@ -97,10 +105,10 @@ pub(crate) struct NetEdge<'a> {
 
 impl EdgeBuffer {
     pub(crate) fn push(&mut self, EdgeOp { view, op: Op { path, action, content } }: EdgeOp) {
-        let (was_written, version) = match action {
-            Action::Add(version) => (false, Some(version)),
-            Action::Update(version) => (true, Some(version)),
-            Action::Remove => (true, None),
+        let (stored, version) = match action {
+            Action::Add(version) => (Stored::No, Some(version)),
+            Action::Update(version) => (Stored::Yes, Some(version)),
+            Action::Remove => (Stored::Yes, None),
         };
         match self.edges.entry(EdgeKey { view, path }) {
             Entry::Occupied(mut entry) => {
@@ -109,14 +117,20 @@ impl EdgeBuffer {
                 if content.is_some() || version.is_none() {
                     pending.content = content;
                 }
-                if !pending.is_written && version.is_none() {
+                if pending.stored == Stored::No && version.is_none() {
                     entry.remove();
                 }
             }
             Entry::Vacant(entry) => {
-                entry.insert(Pending { is_written: was_written, version, content });
+                entry.insert(Pending { stored, version, content });
             }
         }
+    }
+
+    /// What waits may have been written already: an answer got lost. What is taken back is removed all the same. O(size).
+    pub(crate) fn may_be_written(&mut self) {
+        let unwritten = self.edges.values_mut().filter(|pending| pending.stored == Stored::No);
+        unwritten.for_each(|pending| pending.stored = Stored::Perhaps);
     }
 
     /// Sets what is to be noted on a view's record.
@@ -163,7 +177,7 @@ impl EdgeBuffer {
         self.edges.iter().map(|(key, pending)| NetEdge {
             view: &key.view,
             path: &key.path,
-            is_new: !pending.is_written,
+            is_new: pending.stored != Stored::Yes,
             version: pending.version,
             content: pending.content.as_ref(),
         })
@@ -215,6 +229,21 @@ mod tests {
             let net: Vec<_> = buffer.edges().map(|edge| edge.version).collect();
             assert_eq!(net, expected.into_iter().collect::<Vec<_>>(), "{actions:?}");
         }
+    }
+
+    /// Catches an edge that was written without an answer, and is left behind when its row goes.
+    #[test]
+    fn what_may_have_been_written_is_removed() {
+        let mut buffer = EdgeBuffer::default();
+        buffer.push(op(view("v"), &record(1), Action::Add(1)));
+        buffer.push(op(view("v"), &record(2), Action::Add(1)));
+        buffer.may_be_written();
+        buffer.push(op(view("v"), &record(1), Action::Remove));
+        buffer.push(op(view("v"), &record(3), Action::Add(1)));
+        buffer.push(op(view("v"), &record(3), Action::Remove));
+        let mut net: Vec<_> = buffer.edges().map(|edge| (edge.version, edge.is_new)).collect();
+        net.sort();
+        assert_eq!(net, [(None, true), (Some(1), true)]);
     }
 
     /// Catches the content of a row that has gone meanwhile, and one that gets lost behind a later operation.

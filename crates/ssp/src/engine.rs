@@ -9,7 +9,7 @@ use std::sync::Arc;
 use circuit::{Change, Circuit, SameRecord, Shown, Step, WatchId};
 use protocol::Format;
 use pushed::Pushed;
-use query::SurrealLibrary;
+use query::{Catalog, SurrealLibrary};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Tickets;
 use crate::command::{Command, Description, Edges, NotSaved, Order, WriterSender};
+use crate::computed::Computed;
 use crate::edge_buffer::Note;
 use crate::metrics::Metrics;
 use crate::note::{note, streamed};
@@ -57,6 +58,10 @@ pub(crate) struct Engine {
     pub(crate) received: u64,
     /// What of the scheduler's orders is current.
     pub(crate) tickets: Tickets,
+    /// What users may see, if that is known.
+    pub(crate) catalog: Option<Arc<Catalog>>,
+    /// What the database computes by itself.
+    pub(crate) computed: Arc<Computed>,
 }
 
 /// The writer is gone: the service is shutting down.
@@ -95,6 +100,8 @@ impl Engine {
             metrics,
             received: 0,
             tickets: Tickets::default(),
+            catalog: None,
+            computed: Arc::default(),
         }
     }
 
@@ -148,8 +155,8 @@ impl Engine {
                 let _ = reply.send(self.save(is_first, tables));
                 Ok(())
             }
-            Command::Permissions(catalog) => self.recompile(&catalog),
-            Command::Computed(computed) => self.give_up(&computed),
+            Command::Permissions(catalog) => self.recompile(catalog),
+            Command::Computed(computed) => self.give_up(computed),
             Command::Reread(records) => {
                 let records = self.not_outdated(records);
                 self.commit(records)
@@ -161,10 +168,10 @@ impl Engine {
                 self.waiting.push(command);
                 Ok(())
             }
-            Command::Register { view, query, reply } => self.register(*view, query.plan, reply),
-            Command::Restore { view, query, left, reply } => {
-                let outcome = match self.check(&view) {
-                    Ok(()) => Ok(self.restore(*view, query.plan, left)?),
+            Command::Register { view, query, catalog, reply } => self.register(*view, query.plan, &catalog, reply),
+            Command::Restore { view, query, catalog, left, reply } => {
+                let outcome = match self.check(view.key(), view.ticket) {
+                    Ok(()) => Ok(self.restore(*view, query.plan, &catalog, left)?),
                     Err(turned) => Err(turned),
                 };
                 // Nobody waits any more when the start was given up.
@@ -174,6 +181,15 @@ impl Engine {
             Command::Unregister { key, reply } => {
                 let done = self.unregister(&key)?;
                 let _ = reply.send(done);
+                Ok(())
+            }
+            Command::UnregisterHeld { key, ticket, reply } => {
+                let outcome = match self.check(&key, ticket) {
+                    Ok(()) => Ok(self.unregister(&key)?),
+                    Err(turned) => Err(turned),
+                };
+                // Who does not wait for the outcome does not need it.
+                let _ = reply.send(outcome);
                 Ok(())
             }
             Command::Expired { key, generation } => {

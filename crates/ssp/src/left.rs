@@ -34,7 +34,12 @@ impl Left {
         let mut left: Vec<Left> = views.iter().map(|_| Left::default()).collect();
         let tables: BTreeSet<&str> = views.iter().map(|view| &*view.edge_table).collect();
         for table in tables {
-            for edge in database.edges_between(first.key(), last.key(), table).await? {
+            let edges = match database.edges_between(first.key(), last.key(), table).await {
+                // It has gone with the user.
+                Err(database::Error::NoSuchTable { .. }) => continue,
+                edges => edges?,
+            };
+            for edge in edges {
                 let Some(&place) = places.get(edge.id.query.as_str()) else { continue };
                 if *views[place].edge_table == *table && views[place].is_like_ours(&edge) {
                     left[place].edges.push((edge.id, edge.version));

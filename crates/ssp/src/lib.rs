@@ -35,6 +35,7 @@ mod left;
 mod metrics;
 mod note;
 mod path;
+mod permit;
 mod pool;
 mod publication;
 mod registration;

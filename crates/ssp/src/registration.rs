@@ -23,6 +23,16 @@ use crate::showing::{Own, Showing, Stored, content_hash};
 use crate::view::{Registered, View, Views};
 use crate::watches::Watches;
 
+/// Why a view is not registered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    #[error(transparent)]
+    Turned(#[from] Turned),
+    /// Its query can't be kept any more: something was defined anew since it was compiled.
+    #[error("{0}")]
+    Refused(String),
+}
+
 impl Engine {
     /// Registers a view, or takes the place of the one that has its key. Of what is stored of that one only what differs
     /// is written.
@@ -30,12 +40,21 @@ impl Engine {
         &mut self,
         mut view: View,
         plan: Plan,
-        reply: oneshot::Sender<Result<Initial, Turned>>,
+        catalog: &Arc<Catalog>,
+        reply: oneshot::Sender<Result<Initial, NotTaken>>,
     ) -> Result<(), Closed> {
-        if let Err(turned) = self.check(&view) {
-            let _ = reply.send(Err(turned));
-            return Ok(());
-        }
+        let plan = match self
+            .check(view.key(), view.ticket)
+            .map_err(NotTaken::from)
+            .and_then(|()| self.renewed(&view, plan, catalog))
+        {
+            Ok(plan) => plan,
+            Err(not_taken) => {
+                // A client that has gone away needs no answer.
+                let _ = reply.send(Err(not_taken));
+                return Ok(());
+            }
+        };
         self.generation += 1;
         view.generation = self.generation;
         let view = Arc::new(view);
@@ -48,6 +67,21 @@ impl Engine {
             self.unregister(view.key())?;
         }
         Ok(())
+    }
+
+    /// The plan of a view by what is defined now. What users may see, or what is computed, may have been defined anew between
+    /// the compilation of its query and now.
+    fn renewed(&self, view: &View, plan: Plan, compiled_with: &Arc<Catalog>) -> Result<Plan, NotTaken> {
+        let plan = match &self.catalog {
+            Some(catalog) if view.row.auth_id.is_some() && !Arc::ptr_eq(catalog, compiled_with) => {
+                recompile(&view.row, catalog).map_err(|error| NotTaken::Refused(error.to_string()))?.plan
+            }
+            _ => plan,
+        };
+        match self.computed.objection(&plan) {
+            None => Ok(plan),
+            Some(reason) => Err(NotTaken::Refused(reason)),
+        }
     }
 
     /// Puts a plan to work for a view, in the place of the one that has its key. Answers the rows, and what is to be written.
@@ -86,7 +120,8 @@ impl Engine {
 
     /// Compiles the views of all users again, because what these may see is defined anew. A view that can't be kept any
     /// more is removed. O(views of users), and O(result) for each that sees something else.
-    pub(crate) fn recompile(&mut self, catalog: &Catalog) -> Result<(), Closed> {
+    pub(crate) fn recompile(&mut self, catalog: Arc<Catalog>) -> Result<(), Closed> {
+        let catalog = &*self.catalog.insert(catalog).clone();
         let of_users = self.views.iter().filter(|registered| registered.view.row.auth_id.is_some());
         let mut others = Vec::new();
         for Registered { view, plan, .. } in of_users {
@@ -111,7 +146,8 @@ impl Engine {
     }
 
     /// Removes the views that can't be kept any more. O(views).
-    pub(crate) fn give_up(&mut self, computed: &Computed) -> Result<(), Closed> {
+    pub(crate) fn give_up(&mut self, computed: Arc<Computed>) -> Result<(), Closed> {
+        self.computed = computed.clone();
         let objection = |registered: &Registered| {
             computed.objection(&registered.plan).map(|reason| (registered.view.key().clone(), reason))
         };
@@ -122,13 +158,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes over a view with what the database holds of it, and orders only what differs.
-    pub(crate) fn restore(&mut self, view: View, plan: Plan, left: Left) -> Result<(), Closed> {
+    /// Takes over a view with what the database holds of it, and orders only what differs. One that can't be kept any more is
+    /// removed.
+    pub(crate) fn restore(&mut self, view: View, plan: Plan, catalog: &Arc<Catalog>, left: Left) -> Result<(), Closed> {
         if let Some(registered) = self.views.get_mut(view.key()) {
             // An earlier attempt to take up all views did not get to its end.
             registered.number = registered.number.max(self.tickets.number(view.ticket));
             return Ok(());
         }
+        let plan = match self.renewed(&view, plan, catalog) {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::warn!(view = %view.key(), %error, "the view can't be kept any more");
+                return self.unregister(view.key()).map(drop);
+            }
+        };
         let view = Arc::new(view);
         let mut showing = Showing::new(&plan, view.format());
         let (result, watch) = self.attach(&plan, &showing, &view);
@@ -151,7 +195,7 @@ impl Engine {
     pub(crate) fn unregister(&mut self, key: &ViewKey) -> Result<Done, Closed> {
         let registered = self.views.remove(key);
         if let Some(registered) = &registered {
-            self.tickets.give_up();
+            self.tickets.give_up(key);
             self.detach(registered);
         }
         let edge_table = registered.map(|registered| registered.view.edge_table.clone());
@@ -160,12 +204,12 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Whether a view is ours to take.
-    pub(crate) fn check(&mut self, view: &View) -> Result<(), Turned> {
-        let held = self.views.get(view.key()).map(|registered| registered.number);
-        let outcome = self.tickets.check(view.ticket, held);
+    /// Whether a view is meant as it is here, or ours to take.
+    pub(crate) fn check(&mut self, key: &ViewKey, ticket: Ticket) -> Result<(), Turned> {
+        let held = self.views.get(key).map(|registered| registered.number);
+        let outcome = self.tickets.check(key, ticket, held);
         if let Err(turned) = &outcome {
-            tracing::info!(view = %view.key(), %turned, "a view is not taken");
+            tracing::info!(view = %key, %turned, "what is asked of a view is not done");
         }
         outcome
     }
@@ -185,8 +229,9 @@ impl Engine {
             if let Some(registered) = self.views.remove(key) {
                 self.detach(&registered);
             }
+            // Also if it is not here: what is under way to here must not bring it.
+            self.tickets.give_up(key);
         }
-        self.tickets.give_up();
         let (done, released) = oneshot::channel();
         self.order(Order::Release { keys, done })?;
         Ok(Ok(released))

@@ -12,7 +12,7 @@ use crate::adoption::Tables;
 use crate::bootstrap::Loader;
 use crate::catalog::Permissions;
 use crate::census::Census;
-use crate::cluster::{self, Inbox, Member, Moves};
+use crate::cluster::{self, Address, Inbox, Member, Moves};
 use crate::command::{Command, EngineSender, WriterSender};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -21,6 +21,7 @@ use crate::follower::Follower;
 use crate::http;
 use crate::job_runner::{JobRunner, JobSettings};
 use crate::metrics::{self, Metrics};
+use crate::permit::Permit;
 use crate::pool::Pool;
 use crate::saved;
 use crate::saver::Saver;
@@ -121,8 +122,16 @@ impl Service {
         let engine =
             Engine::new(orders.clone(), Pool::new(None)?, saved::name_of(&settings.database), changed, metrics.clone());
         let engine = workplace.start(engine, command_queue, &status)?;
-        let writer =
-            Writer::new(database.clone(), &settings, commands.clone(), open.clone(), events.clone(), metrics.clone());
+        let (ended, ended_epoch) = watch::channel(0);
+        let writer = Writer::new(
+            database.clone(),
+            &settings,
+            commands.clone(),
+            open.clone(),
+            events.clone(),
+            Permit::new(database.clone(), ended),
+            metrics.clone(),
+        );
         let writer = Supervised::spawn(&status, "the writer", writer.run(order_queue));
         let settling = speculation::settle(database.clone(), commands.clone(), open.clone());
         let sweep = sweep::run(database.clone(), orders.clone(), settings.ttl_sweep);
@@ -165,7 +174,7 @@ impl Service {
                 let member = Member::new(cluster::Parts {
                     settings: cluster.clone(),
                     id: settings.id.clone(),
-                    url: cluster.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
+                    address: cluster.advertise.clone().map_or(Address::Of(address), Address::Said),
                     caller: Caller::new(carrier, settings.secret.as_deref()),
                     page_size: settings.page_size,
                     database: database.clone(),
@@ -173,6 +182,7 @@ impl Service {
                     tables: tables.clone(),
                     loader,
                     errands: errand_queue,
+                    ended_epoch,
                     inbox: inbox.clone(),
                     status: status.clone(),
                     metrics: metrics.clone(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use circuit::{Change, SameRecord};
-use database::{Confirmed, Database, Error, Fence, QueryRow, ResultInfo, WriteBatch};
+use database::{Confirmed, Database, Error, QueryRow, ResultInfo, WriteBatch};
 use protocol::ViewKey;
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,7 @@ use crate::command::{Command, Edges, EngineSender, Finish, Order};
 use crate::events::Events;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::permit::Permit;
 use crate::publication::publish;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
@@ -54,8 +55,7 @@ pub(crate) struct Writer {
     generations: HashMap<ViewKey, u64>,
     /// The settlement that the engine has to answer before what waits is true.
     held: Option<u64>,
-    /// The epoch that is over, until there is another one.
-    blocked: Option<Fence>,
+    permit: Permit,
     /// Registrations that are taken in and not written yet.
     enrolled: Vec<(Arc<View>, Finish)>,
     metrics: Metrics,
@@ -76,6 +76,7 @@ impl Writer {
         engine: EngineSender,
         open: Open,
         events: Events,
+        permit: Permit,
         metrics: Metrics,
     ) -> Self {
         Writer {
@@ -91,7 +92,7 @@ impl Writer {
             confirm_by: None,
             generations: HashMap::new(),
             held: None,
-            blocked: None,
+            permit,
             enrolled: Vec::new(),
             metrics,
         }
@@ -132,7 +133,7 @@ impl Writer {
         if self.held.is_some() {
             return None;
         }
-        if self.is_blocked() {
+        if self.permit.is_over() {
             return Some(Instant::now() + UNBLOCKED_PAUSE);
         }
         [self.lanes.next_deadline(), self.confirm_by].into_iter().flatten().min()
@@ -151,14 +152,16 @@ impl Writer {
                 let mut refused = self.flush(Flush::Everything).await;
                 let outcome = match refused.remove(view.key()) {
                     Some(error) => Err(error),
-                    None if self.is_blocked() => Err(Error::Fenced { action: "writing what a view shows" }),
+                    None if self.permit.is_over() => Err(Error::Fenced { action: "writing what a view shows" }),
                     None => Ok(()),
                 };
                 finish(done, outcome);
             }
             Order::Unregister { key, edge_table, done } => {
                 self.forget(&key);
-                finish(done, self.remove(&key, edge_table).await);
+                let removed = self.remove(&key, edge_table).await;
+                self.permit.end_if_fenced(&removed);
+                finish(done, removed);
             }
             Order::Follow { key, done } => {
                 self.flush(Flush::Everything).await;
@@ -258,7 +261,7 @@ impl Writer {
             }
         }
         failed.extend(self.flush(Flush::Everything).await);
-        if self.is_blocked() {
+        if self.permit.is_over() {
             for (view, _) in &enrolled {
                 failed.entry(view.key().clone()).or_insert(Error::Fenced { action: "registering views" });
             }
@@ -269,9 +272,11 @@ impl Writer {
     }
 
     /// Answers the views whose rows could not be written. What is wrong with one of them is not the fault of the others.
-    async fn register_rows(&self, enrolled: &[(Arc<View>, Finish)]) -> HashMap<ViewKey, Error> {
+    async fn register_rows(&mut self, enrolled: &[(Arc<View>, Finish)]) -> HashMap<ViewKey, Error> {
         let rows: Vec<&QueryRow> = enrolled.iter().map(|(view, _)| &view.row).collect();
-        let Err(error) = self.database.register_queries(&rows, self.ref_mode).await else { return HashMap::new() };
+        let outcome = self.database.register_queries(&rows, self.ref_mode).await;
+        self.permit.end_if_fenced(&outcome);
+        let Err(error) = outcome else { return HashMap::new() };
         if let [row] = rows[..] {
             return HashMap::from([(row.key.clone(), error)]);
         }
@@ -287,8 +292,10 @@ impl Writer {
 
     /// Removes expired views. The database decides in one statement whether a view is expired when it is removed, so a sign of
     /// life that comes in between keeps it; and because registrations are written by the same task, none comes in between.
-    async fn expire(&self, keys: &[ViewKey]) {
-        let expired = match self.database.expire_queries(keys).await {
+    async fn expire(&mut self, keys: &[ViewKey]) {
+        let expired = self.database.expire_queries(keys).await;
+        self.permit.end_if_fenced(&expired);
+        let expired = match expired {
             Ok(expired) => expired,
             Err(error) => return tracing::warn!(%error, "expired views could not be removed"),
         };
@@ -302,10 +309,10 @@ impl Writer {
     /// Writes what waits, however often it takes. Answers the views whose part the database refuses.
     async fn flush(&mut self, which: Flush) -> HashMap<ViewKey, Error> {
         let mut refused = HashMap::new();
-        if self.held.is_some() || self.is_blocked() {
+        if self.held.is_some() || self.permit.is_over() {
             return refused;
         }
-        let buffers = match which {
+        let mut buffers = match which {
             Flush::Due => self.lanes.take_due(Instant::now()),
             Flush::Everything => self.lanes.take_all(),
         };
@@ -316,11 +323,10 @@ impl Writer {
         self.confirm_by = None;
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let speculation = self.speculation.take();
-        let confirmed = match self.write(&buffers, &unconfirmed, &mut refused).await {
+        let confirmed = match self.write(&mut buffers, &unconfirmed, &mut refused).await {
             Some(confirmed) => confirmed,
             None => {
-                // The epoch of this sidecar is over. Until it has another one, nobody knows which views it keeps.
-                self.blocked = self.database.fence().or(self.blocked.take());
+                self.permit.end();
                 self.lanes.put_back(buffers, Instant::now());
                 return refused;
             }
@@ -344,21 +350,11 @@ impl Writer {
         refused
     }
 
-    /// Whether nothing can be written, because the epoch of this sidecar is over and it has no other one yet.
-    fn is_blocked(&mut self) -> bool {
-        let fence = self.database.fence();
-        if fence.as_ref().is_some_and(Fence::is_closed) {
-            return true;
-        }
-        self.blocked.take_if(|blocked| Some(&*blocked) != fence.as_ref());
-        self.blocked.is_some()
-    }
-
     /// Writes what waits, however often it takes. Where it rests on speculation, only if that is what the database holds. Nothing
     /// is answered, and nothing written, if the epoch of this sidecar is over.
     async fn write(
         &self,
-        buffers: &Buffers,
+        buffers: &mut Buffers,
         unconfirmed: &[Change],
         refused: &mut HashMap<ViewKey, Error>,
     ) -> Option<Confirmed> {
@@ -366,6 +362,10 @@ impl Writer {
         let whole = batch(buffers);
         loop {
             let mut outcome = self.write_if_confirmed(&whole, unconfirmed).await;
+            if outcome.is_err() {
+                // Some of it may be written: of several transactions the first ones, or all if it is the answer that was lost.
+                buffers.iter_mut().for_each(|(_, buffer)| buffer.may_be_written());
+            }
             if let Err(Error::Fenced { .. }) = outcome {
                 return None;
             }

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::address::Address;
 use super::client::{self, Client};
 use super::inbox::{Arrived, Inbox};
 use super::intake::{Intake, IntakeError};
@@ -36,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) id: String,
-    pub(crate) url: String,
+    pub(crate) address: Address,
     pub(crate) caller: Caller,
     pub(crate) page_size: usize,
     pub(crate) database: Database,
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) tables: Tables,
     pub(crate) loader: Loader,
     pub(crate) errands: mpsc::Receiver<Errand>,
+    /// The last epoch under which nothing could be written any more.
+    pub(crate) ended_epoch: watch::Receiver<u64>,
     pub(crate) inbox: Inbox,
     pub(crate) status: Status,
     pub(crate) metrics: Metrics,
@@ -80,6 +83,8 @@ enum Over {
 enum Failure {
     #[error(transparent)]
     Scheduler(#[from] client::Error),
+    #[error("nothing leads to the scheduler: {0}")]
+    Address(#[source] std::io::Error),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -126,7 +131,9 @@ impl Member {
     /// Joins, and follows until that is over.
     async fn be_member(&mut self) -> Result<Over, Failure> {
         let position = self.held.as_ref().map(|held| held.position.clone());
-        let registration = SspRegistration { ssp_id: self.parts.id.clone(), url: self.parts.url.clone(), position };
+        let Parts { id, address, settings, .. } = &self.parts;
+        let url = address.url(&settings.scheduler).await.map_err(Failure::Address)?;
+        let registration = SspRegistration { ssp_id: id.clone(), url, position };
         let registered = self.client.register(&registration).await?;
         tracing::info!(
             epoch = registered.epoch,
@@ -151,7 +158,9 @@ impl Member {
         }
         let mut arrived = self.parts.inbox.open(registered.epoch, registered.snapshot_seq).await;
         is_loaded.notify_one();
-        let over = self.follow(&mut arrived, &mut is_over).await;
+        let over = self.follow(registered.epoch, &mut arrived, &mut is_over).await;
+        // A delivery that waits for room would keep the inbox from being closed.
+        drop(arrived);
         self.parts.inbox.close().await;
         over
     }
@@ -182,6 +191,7 @@ impl Member {
     /// Takes in what arrives, until this registration is over.
     async fn follow(
         &mut self,
+        epoch: u64,
         arrived: &mut mpsc::Receiver<Arrived>,
         is_over: &mut oneshot::Receiver<Over>,
     ) -> Result<Over, Failure> {
@@ -189,6 +199,8 @@ impl Member {
             tokio::select! {
                 biased;
                 over = &mut *is_over => return Ok(over.unwrap_or(Over::Unknown)),
+                // Whoever raised it need not be the scheduler that takes our signs of life.
+                () = ended(&mut self.parts.ended_epoch, epoch) => return Ok(Over::Unknown),
                 Some(errand) = self.parts.errands.recv() => self.run_errand(errand),
                 _ = self.looks.tick() => self.look().await?,
                 Some(arrived) = arrived.recv() => self.take_in(arrived).await?,
@@ -300,5 +312,13 @@ impl Member {
                 }
             }
         }
+    }
+}
+
+/// Resolves when nothing can be written under an epoch any more.
+async fn ended(ended: &mut watch::Receiver<u64>, epoch: u64) {
+    if ended.wait_for(|ended| *ended >= epoch).await.is_err() {
+        // The writer is gone: the service is stopping.
+        std::future::pending().await
     }
 }

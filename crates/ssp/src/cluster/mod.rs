@@ -12,6 +12,7 @@
 //! the database refuses what it writes. Which views it keeps, the scheduler says.
 //!
 //! - `member`: the life of a member
+//! - `address`: where the scheduler reaches it
 //! - `client`: what it says to the scheduler
 //! - `inbox`: what has been delivered
 //! - `intake`: what an event is to the engine
@@ -20,6 +21,7 @@
 //! - `ticket`: what comes late
 //! - `usage`: how busy the process is
 
+mod address;
 mod client;
 mod inbox;
 mod intake;
@@ -33,6 +35,7 @@ use std::time::Duration;
 
 use url::Url;
 
+pub(crate) use address::Address;
 pub(crate) use inbox::{Inbox, Misdelivery};
 pub(crate) use member::{Member, Parts};
 pub(crate) use ticket::{Missing, Ticket, Tickets, Turned};
@@ -43,7 +46,7 @@ pub(crate) use views::{MoveError, Moves, give_away, take_over};
 pub struct Settings {
     /// Where the scheduler is.
     pub scheduler: Url,
-    /// Where the scheduler reaches this sidecar; derived from the address it listens on if left out.
+    /// Where the scheduler reaches this sidecar; if left out, where it listens, on the interface that leads to the scheduler.
     pub advertise: Option<String>,
     /// The time between two heartbeats.
     pub heartbeat: Duration,

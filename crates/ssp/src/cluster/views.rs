@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, oneshot};
 use super::ticket::{Missing, Ticket, Turned};
 use crate::command::{Command, EngineSender};
 use crate::error::Error;
-use crate::restorer::Restorer;
+use crate::restorer::{NotRestored, Restorer};
 
 /// What the scheduler asked last, one thing after the other. An answer may get lost, and a request come twice, or late.
 #[derive(Clone, Debug, Default)]
@@ -72,14 +72,17 @@ pub(crate) async fn take_over(restorer: Restorer, mut keys: Vec<ViewKey>) -> Res
     let mut stored = restorer.database.take_over_queries(&keys, restorer.ticket.epoch).await?;
     stored.sort_by(|one, other| one.row.key.as_str().cmp(other.row.key.as_str()));
     let found: BTreeSet<ViewKey> = stored.iter().map(|query| query.row.key.clone()).collect();
-    let refused = restorer.restore(stored).await?;
-    let (there, gone): (Vec<ViewKey>, Vec<ViewKey>) = keys.into_iter().partition(|key| found.contains(key));
+    let NotRestored { refused, late, gone: of_deleted } = restorer.restore(stored).await?;
+    let (there, mut gone): (Vec<ViewKey>, Vec<ViewKey>) = keys.into_iter().partition(|key| found.contains(key));
     for key in &gone {
         // Whoever kept it may have written edges after it was removed.
         let Restorer { database, settings, .. } = &restorer;
         database.remove_query(key, &database.edge_table(settings.ref_mode, None)).await?;
     }
-    let kept = there.into_iter().filter(|key| !refused.contains_key(key)).collect();
+    // Of a late one nothing is said: it is nobody's still.
+    let is_kept = |key: &ViewKey| !refused.contains_key(key) && !late.contains(key) && !of_deleted.contains(key);
+    let kept = there.into_iter().filter(is_kept).collect();
+    gone.extend(of_deleted);
     let refused: BTreeMap<String, String> = refused.into_iter().map(|(key, why)| (key.to_string(), why)).collect();
     Ok(TakenOver { kept, gone, refused })
 }

@@ -15,6 +15,7 @@ use super::openapi::{OfRegistration, OfUnregistration};
 use super::{Body, Context, Failure};
 use crate::command::{Command, Done, Initial, Snapshot};
 use crate::path::Path;
+use crate::registration::NotTaken;
 use crate::view::View;
 use database::json;
 
@@ -39,7 +40,8 @@ pub(super) async fn register(
     let access = request.access.map_or(Value::None, json::from_json);
     let token = request.token.map_or(Value::None, json::from_json);
     let visible = with_caller(&params, auth_id.as_ref(), &access, &token);
-    let query = query::compile_as(&request.surql, &visible, &context.permissions.get())
+    let catalog = context.permissions.get();
+    let query = query::compile_as(&request.surql, &visible, &catalog)
         .map_err(|error| Failure::new(ErrorCode::UnsupportedQuery, error.to_string()))?;
     let mut tables = BTreeSet::new();
     query.plan.tables(&mut |table| {
@@ -75,9 +77,12 @@ pub(super) async fn register(
     };
     let view = Box::new(View::new(row, ticket, &context.database, &context.settings));
     let (reply, initial) = oneshot::channel();
-    context.send(Command::Register { view, query, reply }).await?;
+    context.send(Command::Register { view, query, catalog, reply }).await?;
     let initial = initial.await.map_err(|_| context.gone())?;
-    let Initial { result, written: done } = initial.map_err(turned_away)?;
+    let Initial { result, written: done } = initial.map_err(|error| match error {
+        NotTaken::Turned(turned) => turned_away(turned),
+        NotTaken::Refused(reason) => Failure::new(ErrorCode::UnsupportedQuery, reason),
+    })?;
     if let Err(failure) = written(&context, done).await {
         // What could not be stored is not registered: the client sees an error and no view.
         let (reply, _) = oneshot::channel();
@@ -131,10 +136,16 @@ pub(super) async fn unregister(
     headers: HeaderMap,
     Body(request): Body<UnregisterRequest>,
 ) -> Result<StatusCode, Failure> {
-    context.ticket(&headers)?;
-    let (reply, removed) = oneshot::channel();
-    context.send(Command::Unregister { key: request.id, reply }).await?;
-    let done = removed.await.map_err(|_| context.gone())?;
+    let (key, ticket) = (request.id, context.ticket(&headers)?);
+    let done = if ticket.is_held {
+        let (reply, removed) = oneshot::channel();
+        context.send(Command::UnregisterHeld { key, ticket, reply }).await?;
+        removed.await.map_err(|_| context.gone())?.map_err(turned_away)?
+    } else {
+        let (reply, removed) = oneshot::channel();
+        context.send(Command::Unregister { key, reply }).await?;
+        removed.await.map_err(|_| context.gone())?
+    };
     written(&context, done).await?;
     Ok(StatusCode::OK)
 }
