@@ -8,6 +8,8 @@ use std::time::Duration;
 use database::Capture;
 use serde_json::{Value as Json, json};
 use support::{SECRET, World, stage};
+use surrealdb::Surreal;
+use surrealdb::engine::remote::ws::Client;
 
 const SCHEMA: &str = "
     DEFINE TABLE thread SCHEMALESS;
@@ -329,4 +331,26 @@ async fn get(world: &World, path: &str) -> (u16, Json) {
     let answer = reqwest::Client::new().get(world.url(path)).bearer_auth(SECRET).send().await;
     let answer = answer.expect("the sidecar answers");
     (answer.status().as_u16(), answer.json().await.expect("a body"))
+}
+
+/// Catches a view that is taken up and stays as it was for good: what it shows has become computed while nobody kept it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_goes_of_what_is_computed_by_the_time_it_is_taken_up() {
+    let stage = stage().await;
+    let world = World::start(&stage, "computed", Capture::Feed, "DEFINE TABLE thing; CREATE thing:1 SET n = 1").await;
+    world.register("computed", "SELECT * FROM thing", "{}").await;
+    world.register("unconcerned", "SELECT * FROM other", "{}").await;
+    let defines = async |client: &Surreal<Client>| {
+        let defined = client.query("DEFINE FIELD twice ON thing COMPUTED n * 2").await.expect("the database answers");
+        defined.check().expect("it is defined");
+    };
+    let world = world.restart_after(defines).await;
+    let views = "SELECT VALUE record::id(id) FROM _00_query";
+    let started = std::time::Instant::now();
+    while world.run(views).await[0].clone().into_json_value() != json!(["unconcerned"]) {
+        assert!(started.elapsed() < Duration::from_secs(60), "the view is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.edges("computed").await, []);
+    world.ssp.stop().await.expect("the sidecar stops");
 }

@@ -118,6 +118,39 @@ async fn the_table_of_a_user_comes_and_goes_with_the_user() {
     world.ssp.stop().await.expect("the sidecar stops");
 }
 
+/// Catches a view that stays, as nobody was there to see its user go, and a sidecar that does not start without the user's table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_goes_whose_user_is_deleted_while_nobody_keeps_it() {
+    let stage = stage().await;
+    let world = World::start(&stage, "user_views", Capture::Feed, SCHEMA).await.with_barrier().await;
+    let (ada, bob) = (signed_up(&world, "ada").await, signed_up(&world, "bob").await);
+    for (client, id) in [(&ada, "ofada"), (&bob, "ofbob")] {
+        let register =
+            format!("fn::query::register({{ id: '{id}', surql: 'SELECT * FROM note', clientId: 'c', ttl: 1h }})");
+        ask(client, &register).await;
+    }
+    // This one never was a record, which is no reason to go.
+    let stranger =
+        json!({ "id": "stranger", "surql": "SELECT * FROM note", "clientId": "c", "ttl": "1h", "authId": "guest:1" });
+    assert_eq!(world.post("/view/register", &stranger).await.0, 200);
+    let deletes = async |client: &Surreal<Client>| {
+        client
+            .query("DELETE user:ada; CREATE note:3")
+            .await
+            .expect("the database answers")
+            .check()
+            .expect("it is deleted");
+    };
+    let world = world.restart_after(deletes).await;
+    world.quiet().await;
+    let left = "SELECT VALUE record::id(id) FROM _00_query ORDER BY id";
+    assert_eq!(world.run(left).await.swap_remove(0).to_sql(), "['barrier', 'ofbob', 'stranger']");
+    assert_eq!(ask(&bob, "RETURN array::len(SELECT * FROM _00_list_ref_user_bob)").await.to_sql(), "3");
+    let tables = world.run("RETURN object::keys((INFO FOR DB).tables)").await.swap_remove(0).to_sql();
+    assert!(!tables.contains("list_ref_user_ada"), "no edge has brought it back: {tables}");
+    world.ssp.stop().await.expect("the sidecar stops");
+}
+
 /// A view never shows, orders by or counts what its user may not read; and when that changes, so does the view.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_holds_only_what_its_user_may_read() {

@@ -89,3 +89,24 @@ async fn several_are_killed_at_once() {
         println!("  all {} views are right after {:.1} s", workload.views.len(), started.elapsed().as_secs_f64());
     }
 }
+
+/// Catches a sidecar that stays a member in name only: somebody else, such as a second scheduler, has ended its epoch, and the one
+/// that takes its signs of life does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_whose_epoch_is_ended_behind_its_back_joins_again() {
+    let (cluster, mut workload) = begun(number("SPKY_CLUSTER_SEED", 1)).await;
+    let writer = workload.keep_writing(&cluster.application);
+    let mut before = Vec::new();
+    for number in 0..3 {
+        before.push(cluster.epoch(number).await);
+    }
+    cluster.application.run("UPDATE _00_ssp SET epoch += 1").await;
+    let has_joined = |status: &protocol::PoolStatus| {
+        let of = |number: usize| status.ssps.iter().find(|ssp| ssp.ssp_id == format!("ssp-{number}"));
+        // One is that of whoever has ended the former.
+        before.iter().enumerate().all(|(number, before)| of(number).is_some_and(|ssp| ssp.epoch >= before + 2))
+    };
+    cluster.until("all have joined again", has_joined).await;
+    writer.stop().await;
+    cluster.agree(&workload.views).await;
+}
