@@ -18,6 +18,7 @@ mod observed;
 mod push;
 mod restarts;
 mod stage;
+mod users;
 mod workload;
 
 use std::time::{Duration, Instant};
