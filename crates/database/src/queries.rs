@@ -202,6 +202,22 @@ impl Database {
         }
     }
 
+    /// Removes the edges, in whatever tables they are, and the row records of views that are no more: whoever kept one may have
+    /// written some after it was removed. One request.
+    pub async fn remove_left(&self, keys: &[ViewKey]) -> Result<()> {
+        const ACTION: &str = "removing what is left of views";
+        let table = self.names().query();
+        let ids: Vec<_> = keys.iter().map(|key| sdk::Value::RecordId(query_record(&table, key))).collect();
+        let mut variables = Variables::new();
+        variables.insert("ids", sdk::Value::Array(ids.into()));
+        let text = format!(
+            "BEGIN; {guard}FOR $view IN $ids {{ IF !record::exists($view) {{ DELETE $view->? RETURN NONE; {rows} }} }}; COMMIT;",
+            guard = self.guard(&mut variables).text,
+            rows = schema::delete_rows(self.names(), "$view"),
+        );
+        self.run_retrying(ACTION, text, variables).await.map(drop)
+    }
+
     /// Removes a view with all its edges and row records if its time is up, in one transaction; says whether it was
     /// removed. One request.
     ///

@@ -180,6 +180,27 @@ async fn a_view_of_which_only_the_key_is_known_goes_with_its_edges_in_both_modes
     }
 }
 
+/// Catches edges that nobody finds, as the view says no more whose they are.
+#[tokio::test]
+async fn what_is_left_of_a_view_goes_wherever_it_is() {
+    let server = Server::start();
+    let db = server.installed().await;
+    run(&server.client().await, "CREATE person:1; CREATE person:2").await;
+    let user = Some(record("user", 1));
+    let tables = [db.edge_table(RefMode::Dedicated, user.as_ref()), db.edge_table(RefMode::Single, None)];
+    db.register_query(&view("kept", user), RefMode::Dedicated).await.unwrap();
+    for (view, table) in [("gone", &tables[0]), ("gone", &tables[1]), ("kept", &tables[0])] {
+        let ids = [1, 2].map(|index| EdgeId::new(table.clone(), key(view), record("person", index)));
+        write(&db, ids.map(|id| put(id, 1)).to_vec(), vec![]).await;
+    }
+    let before = db.requests();
+    db.remove_left(&[key("gone"), key("kept"), key("never")]).await.unwrap();
+    assert_eq!(db.requests() - before, 1);
+    let left = async |view, table| db.edges_of(&key(view), table).await.unwrap().len();
+    assert_eq!((left("gone", &tables[0]).await, left("gone", &tables[1]).await), (0, 0));
+    assert_eq!(left("kept", &tables[0]).await, 2, "it is there");
+}
+
 #[tokio::test]
 async fn a_view_reads_back_as_registered_and_registering_again_refreshes_it() {
     let server = Server::start();

@@ -74,10 +74,8 @@ pub(crate) async fn take_over(restorer: Restorer, mut keys: Vec<ViewKey>) -> Res
     let found: BTreeSet<ViewKey> = stored.iter().map(|query| query.row.key.clone()).collect();
     let NotRestored { refused, late, gone: of_deleted } = restorer.restore(stored).await?;
     let (there, mut gone): (Vec<ViewKey>, Vec<ViewKey>) = keys.into_iter().partition(|key| found.contains(key));
-    for key in &gone {
-        // Whoever kept it may have written edges after it was removed.
-        let Restorer { database, settings, .. } = &restorer;
-        database.remove_query(key, &database.edge_table(settings.ref_mode, None)).await?;
+    if !gone.is_empty() {
+        restorer.database.remove_left(&gone).await?;
     }
     // Of a late one nothing is said: it is nobody's still.
     let is_kept = |key: &ViewKey| !refused.contains_key(key) && !late.contains(key) && !of_deleted.contains(key);
