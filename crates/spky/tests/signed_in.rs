@@ -151,6 +151,23 @@ async fn a_view_goes_whose_user_is_deleted_while_nobody_keeps_it() {
     world.ssp.stop().await.expect("the sidecar stops");
 }
 
+/// Catches a deletion that is taken in late, and takes the views of a user who has been made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_is_there_again_keeps_what_is_registered_then() {
+    let stage = stage().await;
+    let world = World::start(&stage, "user_views", Capture::Feed, SCHEMA).await.with_barrier().await;
+    let view =
+        json!({ "id": "own", "surql": "SELECT * FROM note", "clientId": "c", "ttl": "1h", "authId": "user:eve" });
+    for round in 0..30 {
+        world.run("DELETE user:eve; CREATE user:eve").await;
+        assert_eq!(world.post("/view/register", &view).await.0, 200);
+        world.quiet().await;
+        let edges = world.run("RETURN array::len(SELECT * FROM _00_list_ref_user_eve)").await.swap_remove(0);
+        assert_eq!(edges.to_sql(), "2", "round {round}");
+    }
+    world.ssp.stop().await.expect("the sidecar stops");
+}
+
 /// A view never shows, orders by or counts what its user may not read; and when that changes, so does the view.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_holds_only_what_its_user_may_read() {

@@ -101,6 +101,12 @@ pub(crate) enum Command {
         key: ViewKey,
         generation: u64,
     },
+    /// What [`Order::LookForUser`] has found.
+    UserDeleted {
+        user: SameRecord,
+        is_gone: bool,
+        generation: u64,
+    },
     /// What is stored of a view is not what it should be: it could not be written.
     Damaged(ViewKey),
     /// Nothing may wait any more: the service is about to stop.
@@ -223,6 +229,11 @@ pub(crate) enum Order {
     Follow {
         key: ViewKey,
         done: oneshot::Sender<Following>,
+    },
+    /// Tells the engine whether a user is gone or there again, with the generation of when that was asked.
+    LookForUser {
+        user: SameRecord,
+        generation: u64,
     },
     /// Removes the table of edges of a user who is gone: an edge that was under way may have brought it back.
     DropUser(Arc<RecordId>),

@@ -199,6 +199,7 @@ impl Engine {
                 }
                 Ok(())
             }
+            Command::UserDeleted { user, is_gone, generation } => self.user_deleted(&user, is_gone, generation),
             Command::Damaged(key) => {
                 if let Some(registered) = self.views.get_mut(&key) {
                     registered.is_damaged = true;
@@ -266,11 +267,11 @@ impl Engine {
             return Ok(());
         }
         self.changes.send_modify(|count| *count += 1);
-        let gone = self.users_among(&changes);
+        let deleted = self.users_among(&changes);
         let step = self.step(changes);
         let edges = self.follow(&step);
         self.order_if_any(edges)?;
-        self.unregister_views_of(gone)
+        self.look_for_users(deleted)
     }
 
     /// The records that are deleted and have views.
@@ -278,18 +279,6 @@ impl Engine {
         let deleted = changes.iter().filter(|change| change.content.is_none());
         let deleted = deleted.map(|change| SameRecord::from(change.id.clone()));
         deleted.filter(|user| self.views.has_user(user)).collect()
-    }
-
-    /// Removes the views of users that are gone.
-    fn unregister_views_of(&mut self, users: Vec<SameRecord>) -> Result<(), Closed> {
-        for user in users.into_iter().filter(|user| self.circuit.record(&user.0).is_none()).collect::<Vec<_>>() {
-            for key in self.views.of_user(&user) {
-                tracing::info!(view = %key, "the user of the view is gone");
-                self.unregister(&key)?;
-            }
-            self.order(Order::DropUser(user.0))?;
-        }
-        Ok(())
     }
 
     fn advance(&mut self, cursor: u64) {
@@ -340,14 +329,14 @@ impl Engine {
     fn settle(&mut self, number: u64, corrections: Vec<Change>) -> Result<(), Closed> {
         self.settled = self.settled.max(number);
         let corrections = self.not_outdated(corrections);
-        let gone = self.users_among(&corrections);
+        let deleted = self.users_among(&corrections);
         let step = self.step(corrections);
         let mut edges = self.follow(&step);
         // What the writer holds rests on what was not true. None of it may be written before it is put right.
         self.take_due(true, &mut edges);
         edges.answers = Some(number);
         self.order(Order::Edges(edges))?;
-        self.unregister_views_of(gone)?;
+        self.look_for_users(deleted)?;
         if self.settled == self.speculated {
             self.reread.clear();
             for command in std::mem::take(&mut self.waiting) {

@@ -47,6 +47,7 @@ mod settings;
 mod showing;
 mod speculation;
 mod sweep;
+mod user;
 mod view;
 mod watches;
 mod workplace;

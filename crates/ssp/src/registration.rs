@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use circuit::{Plan, ResultId, RowChange, Shown, Value, WatchId};
+use circuit::{Plan, ResultId, RowChange, SameRecord, Shown, Value, WatchId};
 use database::{RowId, as_stored};
 use protocol::{Format, ViewKey};
 use query::Catalog;
@@ -90,7 +90,9 @@ impl Engine {
         // The result is registered before the former one is given up, so that what both need is kept.
         let (result, watch) = self.attach(plan, &showing, view);
         let mut edges = Edges::default();
-        let stored = match self.views.remove(view.key()) {
+        let former = self.views.remove(view.key());
+        let held = former.as_ref().map_or(0, |former| former.number);
+        let stored = match former {
             Some(former) => self.replace(former, view, &mut edges),
             None => {
                 // Something may be there all the same, from a view that could not be removed or restored.
@@ -101,6 +103,9 @@ impl Engine {
         let mut rows = self.circuit.shown(result, &plan.output);
         edges.push(view, showing.begin(&mut rows, stored));
         let note = self.insert(view, plan.clone(), result, watch, showing, &mut edges);
+        if let Some(registered) = self.views.get_mut(view.key()) {
+            registered.number = registered.number.max(held);
+        }
         (rows, note, edges)
     }
 
@@ -143,6 +148,32 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Has it looked what has become of users whose deletion is taken in. By now there may be such a user again, with views.
+    pub(crate) fn look_for_users(&mut self, deleted: Vec<SameRecord>) -> Result<(), Closed> {
+        for user in deleted {
+            self.order(Order::LookForUser { user, generation: self.generation })?;
+        }
+        Ok(())
+    }
+
+    /// A user was deleted, and is gone, or there again. The views up to a generation go with the user; later ones are another
+    /// user's with that name. If there is such a user again all that the views have is written anew: it went with the former one.
+    pub(crate) fn user_deleted(&mut self, user: &SameRecord, is_gone: bool, generation: u64) -> Result<(), Closed> {
+        for key in self.views.of_user(user) {
+            let Some(registered) = self.views.get_mut(&key) else { continue };
+            if !is_gone {
+                registered.is_damaged = true;
+                let (view, plan) = (registered.view.clone(), registered.plan.clone());
+                let (_, _, edges) = self.put_in_place(&view, &plan);
+                self.order(Order::Edges(edges))?;
+            } else if registered.view.generation <= generation {
+                tracing::info!(view = %key, "the user of the view is gone");
+                self.unregister(&key)?;
+            }
+        }
+        if is_gone { self.order(Order::DropUser(user.0.clone())) } else { Ok(()) }
     }
 
     /// Removes the views that can't be kept any more. O(views).

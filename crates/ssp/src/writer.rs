@@ -25,6 +25,7 @@ use crate::permit::Permit;
 use crate::publication::publish;
 use crate::settings::{RefMode, Settings};
 use crate::speculation::{Open, Unsettled};
+use crate::user::is_gone;
 use crate::view::View;
 
 /// The first pause after a failed transaction, and the longest.
@@ -167,6 +168,10 @@ impl Writer {
                 self.flush(Flush::Everything).await;
                 // Whoever asked may have gone away.
                 let _ = done.send(self.events.follow(&key));
+            }
+            Order::LookForUser { user, generation } => {
+                let is_gone = is_gone(&self.database, &user.0).await;
+                self.tell(Command::UserDeleted { user, is_gone, generation });
             }
             Order::DropUser(user) => {
                 if self.ref_mode == RefMode::Dedicated
