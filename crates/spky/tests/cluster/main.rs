@@ -83,6 +83,34 @@ async fn views_are_spread_over_sidecars_and_right() {
     let question = serde_json::json!({ "query": "SELECT * FROM thing:forbidden" });
     let (_, answer) = cluster.post("/proxy/query", &question).await;
     assert_eq!(answer[0]["result"], serde_json::json!([]), "{answer}");
+    // For clients that insist.
+    let credentials = serde_json::json!({ "user": "root", "pass": "root" });
+    assert_eq!(cluster.post("/proxy/signin", &credentials).await.0, 200);
+    let places = [("test", stage::NAME, 200), ("other", stage::NAME, 400), ("test", "other", 400)];
+    for (namespace, database, expected) in places {
+        let (status, answer) =
+            cluster.post("/proxy/use", &serde_json::json!({ "ns": namespace, "db": database })).await;
+        assert_eq!(status, expected, "{answer}");
+    }
+}
+
+/// Catches a strategy that the configuration names and the scheduler does not follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_go_where_the_strategy_says() {
+    for strategy in ["RoundRobin", "LeastLoad"] {
+        let cluster = Cluster::start_with(2, SCHEMA, &format!("load_balance: {strategy}\n"), &[]).await;
+        let mut workload = Workload::new(number("SPKY_CLUSTER_SEED", 1));
+        workload.write(&cluster.application, 20).await;
+        let mut chosen = Vec::new();
+        for _ in 0..6 {
+            let (id, surql, params) = workload.view();
+            chosen.push(cluster.register(&id, &surql, &params).await["ssp_id"].as_str().map(str::to_owned));
+        }
+        let takes_turns = chosen.windows(2).all(|pair| pair[0] != pair[1]);
+        assert!(takes_turns || strategy != "RoundRobin", "{strategy}: {chosen:?}");
+        workload.write(&cluster.application, 40).await;
+        cluster.agree(&workload.views).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

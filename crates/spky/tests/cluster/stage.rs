@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::support::{Application, SECRET, client, database_settings};
 
 /// The database that everything is about.
-const NAME: &str = "app";
+pub const NAME: &str = "app";
 /// How long a cluster may take to do what it is to do.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
