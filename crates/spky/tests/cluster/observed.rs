@@ -1,5 +1,8 @@
 //! What the scheduler tells operators.
 
+use protocol::PoolStatus;
+use serde_json::json;
+
 use crate::stage::Cluster;
 use crate::workload::{SCHEMA, Workload};
 
@@ -46,4 +49,24 @@ async fn the_scheduler_tells_of_its_log_its_sidecars_and_its_views() {
     assert_eq!(get(&after, "spky_scheduler_ssps{state=\"ready\"}"), 1);
     assert_eq!(find(&after, "spky_scheduler_ssp_behind{ssp=\"ssp-1\"}"), None, "{after}");
     assert_eq!(get(&after, "spky_scheduler_views{kind=\"owned\"}"), 4);
+}
+
+/// Catches a view that expires at its sidecar and is kept in the scheduler's list, or is adopted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scheduler_learns_that_a_view_has_expired() {
+    let cluster = Cluster::start(2, SCHEMA).await;
+    let register = async |id: &str, ttl: &str| {
+        let body = json!({ "id": id, "surql": "SELECT * FROM thing", "clientId": "test", "ttl": ttl });
+        cluster.register_as(&body).await;
+    };
+    register("long", "1h").await;
+    register("short", "1s").await;
+    let kept = |views: u64| move |status: &PoolStatus| status.ssps.iter().map(|ssp| ssp.views).sum::<u64>() == views;
+    cluster.until("one has expired", kept(1)).await;
+    let stored = "SELECT VALUE record::id(id) FROM _00_query";
+    assert_eq!(cluster.application.run(stored).await.swap_remove(0).into_json_value(), json!(["long"]));
+    register("short", "1h").await;
+    cluster.until("it is there again", kept(2)).await;
+    let views = find(&cluster.metrics().await, "spky_scheduler_views{kind=\"owned\"}");
+    assert_eq!(views, Some(2));
 }

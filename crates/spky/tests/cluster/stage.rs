@@ -194,6 +194,7 @@ impl Cluster {
             .env("SPKY_SSP_ID", &ssp.name)
             .env("SPKY_SPI_LISTEN_ADDR", "127.0.0.1:0")
             .env("SPKY_SSP_HEARTBEAT_INTERVAL_MS", "500")
+            .env("SPKY_TTL_CLEANUP_INTERVAL_SECS", "1")
             .env("SPKY_SSP_QUERY_UPDATE_THROTTLE_MS", "5");
         self.ssps[number].child = Some(command.spawn().expect("a sidecar starts"));
     }
@@ -318,19 +319,23 @@ impl Cluster {
     }
 
     pub async fn try_register(&self, id: &str, surql: &str, params: &str) -> (u16, Json) {
-        let body = json!({ "id": id, "surql": surql, "params": params, "clientId": "test", "ttl": "1h" });
-        self.post("/query/register", &body).await
+        self.post("/query/register", &registration(id, surql, params)).await
     }
 
     /// Registers a view, as soon as that is possible.
     pub async fn register(&self, id: &str, surql: &str, params: &str) -> Json {
+        self.register_as(&registration(id, surql, params)).await
+    }
+
+    /// As [`Cluster::register`], with everything that a registration says.
+    pub async fn register_as(&self, registration: &Json) -> Json {
         let started = Instant::now();
         loop {
-            let (status, body) = self.try_register(id, surql, params).await;
+            let (status, body) = self.post("/query/register", registration).await;
             match status {
                 200 => return body,
                 0 | 502 | 503 | 504 if started.elapsed() < LIMIT => tokio::time::sleep(Duration::from_millis(50)).await,
-                _ => panic!("{surql}: {status} {body}\n{}", self.logs()),
+                _ => panic!("{registration}: {status} {body}\n{}", self.logs()),
             }
         }
     }
@@ -367,4 +372,8 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+fn registration(id: &str, surql: &str, params: &str) -> Json {
+    json!({ "id": id, "surql": surql, "params": params, "clientId": "test", "ttl": "1h" })
 }

@@ -23,8 +23,7 @@ async fn register(cluster: &Cluster, user: u64) {
     let body = json!({
         "id": format!("of{user}"), "surql": SURQL, "clientId": "test", "ttl": "1h", "authId": format!("user:{user}")
     });
-    let (status, answer) = cluster.post("/query/register", &body).await;
-    assert_eq!(status, 200, "{answer}");
+    cluster.register_as(&body).await;
 }
 
 async fn shown(application: &Application, user: u64) -> Shown {
